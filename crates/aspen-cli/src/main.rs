@@ -1,0 +1,5 @@
+//! The `aspen` command.
+
+fn main() -> std::process::ExitCode {
+    aspen_cli::main()
+}

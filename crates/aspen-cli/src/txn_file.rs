@@ -1,0 +1,266 @@
+//! Transactions described in JSON.
+
+use aspen_core::{
+    Compare, CompareOperator, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision,
+    SCAN_RESULTS_DEFAULT, Transaction, Value,
+};
+use data_encoding::BASE64;
+use serde_json::{Map, Value as Json};
+
+/// The format, as `--help` shows it.
+pub(crate) const FORMAT: &str = r#"The file holds one JSON object; every part may be left out:
+  {
+    "compare": [ {"key": "k", "target": "value", "op": "=", "value": "v"} ],
+    "then":    [ {"put": {"key": "k", "value": "w"}} ],
+    "else":    [ {"get": {"key": "k"}} ]
+  }
+compare: all must hold for "then" to run, otherwise "else" runs.
+  target: value (a string), version, create_revision, mod_revision (numbers; 0 when absent) or
+  lease (a number, or null for none); value when left out. op: =, !=, <, >; = when left out.
+then, else: put {key, value}, delete {key}, delete_range {prefix} or {from, to}, get {key},
+  scan {prefix} or {from, to} with an optional limit.
+Bytes that are not UTF-8: write "key_base64" or "value_base64" instead of "key" or "value"."#;
+
+/// A description that makes no sense: where, and why.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub(crate) struct TxnError {
+    path: String,
+    problem: String,
+}
+
+fn error(path: &str, problem: impl Into<String>) -> TxnError {
+    let path = if path.is_empty() { "the file" } else { path };
+    TxnError { path: path.to_owned(), problem: problem.into() }
+}
+
+/// Parses a description.
+pub(crate) fn parse(text: &[u8]) -> Result<Transaction, TxnError> {
+    let json: Json =
+        serde_json::from_slice(text).map_err(|e| error("", format!("bad JSON: {e}")))?;
+    let file = Object::new("", &json, &["compare", "then", "else"])?;
+    Ok(Transaction {
+        compares: file.list("compare", compare)?,
+        read_conflicts: Vec::new(),
+        success: file.list("then", operation)?,
+        failure: file.list("else", operation)?,
+    })
+}
+
+/// A JSON object with the path that errors name.
+struct Object<'a> {
+    path: String,
+    fields: &'a Map<String, Json>,
+}
+
+impl<'a> Object<'a> {
+    fn new(path: &str, json: &'a Json, known: &[&str]) -> Result<Self, TxnError> {
+        let fields = json.as_object().ok_or_else(|| error(path, "expected an object"))?;
+        let object = Self { path: path.to_owned(), fields };
+        match fields.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(object),
+            Some(unknown) => {
+                let problem = format!("unknown field; expected {}", known.join(", "));
+                Err(error(&object.path_of(unknown), problem))
+            }
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn list<T>(
+        &self,
+        name: &str,
+        parse: fn(&str, &Json) -> Result<T, TxnError>,
+    ) -> Result<Vec<T>, TxnError> {
+        let path = self.path_of(name);
+        match self.fields.get(name) {
+            None => Ok(Vec::new()),
+            Some(Json::Array(items)) => {
+                let numbered = items.iter().enumerate();
+                numbered.map(|(at, item)| parse(&format!("{path}[{at}]"), item)).collect()
+            }
+            Some(_) => Err(error(&path, "expected a list")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&'a str>, TxnError> {
+        match self.fields.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(error(&self.path_of(name), "expected a string")),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<u64, TxnError> {
+        let number = self.fields.get(name).and_then(Json::as_u64);
+        number.ok_or_else(|| error(&self.path_of(name), "expected a number from 0"))
+    }
+
+    /// The bytes of `name`, or of `name_base64`.
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, TxnError> {
+        let encoded = format!("{name}_base64");
+        match (self.text(name)?, self.text(&encoded)?) {
+            (Some(_), Some(_)) => {
+                Err(error(&self.path_of(&encoded), format!("given beside {name:?}")))
+            }
+            (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
+            (None, Some(text)) => BASE64
+                .decode(text.as_bytes())
+                .map(Some)
+                .map_err(|e| error(&self.path_of(&encoded), format!("not base64: {e}"))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn key(&self) -> Result<Key, TxnError> {
+        let path = self.path_of("key");
+        let bytes = self.bytes("key")?.ok_or_else(|| error(&path, "missing"))?;
+        Key::new(bytes).map_err(|e| error(&path, e.to_string()))
+    }
+
+    fn value(&self) -> Result<Value, TxnError> {
+        let path = self.path_of("value");
+        let bytes = self.bytes("value")?.ok_or_else(|| error(&path, "missing"))?;
+        Value::new(bytes).map_err(|e| error(&path, e.to_string()))
+    }
+
+    fn range(&self) -> Result<KeyRange, TxnError> {
+        match (self.bytes("prefix")?, self.bytes("from")?, self.bytes("to")?) {
+            (Some(prefix), None, None) => Ok(KeyRange::prefix(prefix)),
+            (None, Some(from), Some(to)) => Ok(KeyRange::half_open(from, to)),
+            (None, Some(from), None) => Ok(KeyRange::from_key(from)),
+            _ => Err(error(&self.path, "expected either prefix, or from with an optional to")),
+        }
+    }
+}
+
+const COMPARE_FIELDS: &[&str] = &["key", "key_base64", "target", "op", "value", "value_base64"];
+
+fn compare(path: &str, json: &Json) -> Result<Compare, TxnError> {
+    let object = Object::new(path, json, COMPARE_FIELDS)?;
+    let target = match object.text("target")?.unwrap_or("value") {
+        "value" => CompareTarget::Value(object.value()?),
+        "version" => CompareTarget::Version(object.number("value")?),
+        "create_revision" => CompareTarget::CreateRevision(Revision::new(object.number("value")?)),
+        "mod_revision" => CompareTarget::ModRevision(Revision::new(object.number("value")?)),
+        "lease" => CompareTarget::Lease(match object.fields.get("value") {
+            Some(Json::Null) => None,
+            _ => Some(LeaseId::new(object.number("value")?)),
+        }),
+        other => {
+            let problem = format!(
+                "unknown target {other:?}; expected value, version, create_revision, mod_revision \
+                 or lease"
+            );
+            return Err(error(&object.path_of("target"), problem));
+        }
+    };
+    let operator = match object.text("op")?.unwrap_or("=") {
+        "=" | "==" => CompareOperator::Equal,
+        "!=" => CompareOperator::NotEqual,
+        "<" => CompareOperator::Less,
+        ">" => CompareOperator::Greater,
+        other => {
+            let problem = format!("unknown operator {other:?}; expected =, !=, < or >");
+            return Err(error(&object.path_of("op"), problem));
+        }
+    };
+    Ok(Compare { key: object.key()?, target, operator })
+}
+
+const OPERATIONS: &[&str] = &["put", "delete", "delete_range", "get", "scan"];
+
+fn operation(path: &str, json: &Json) -> Result<Operation, TxnError> {
+    let outer = Object::new(path, json, OPERATIONS)?;
+    let mut fields = outer.fields.iter();
+    let (Some((name, body)), None) = (fields.next(), fields.next()) else {
+        return Err(error(path, format!("expected exactly one of {}", OPERATIONS.join(", "))));
+    };
+    let path = outer.path_of(name);
+    let body = |known: &[&str]| Object::new(&path, body, known);
+    Ok(match name.as_str() {
+        "put" => {
+            let put = body(&["key", "key_base64", "value", "value_base64"])?;
+            Operation::put(put.key()?, put.value()?)
+        }
+        "delete" => Operation::Delete { key: body(&["key", "key_base64"])?.key()? },
+        "get" => Operation::Get { key: body(&["key", "key_base64"])?.key()? },
+        "delete_range" => Operation::DeleteRange { range: body(RANGE_FIELDS)?.range()? },
+        _ => {
+            let scan = body(SCAN_FIELDS)?;
+            let limit = match scan.fields.contains_key("limit") {
+                true => u32::try_from(scan.number("limit")?)
+                    .map_err(|_| error(&scan.path_of("limit"), "too large"))?,
+                false => SCAN_RESULTS_DEFAULT,
+            };
+            Operation::Scan { range: scan.range()?, limit }
+        }
+    })
+}
+
+const RANGE_FIELDS: &[&str] =
+    &["prefix", "prefix_base64", "from", "from_base64", "to", "to_base64"];
+const SCAN_FIELDS: &[&str] =
+    &["prefix", "prefix_base64", "from", "from_base64", "to", "to_base64", "limit"];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_example_parses() {
+        let start = FORMAT.find('{').unwrap();
+        let end = FORMAT.find("\ncompare:").unwrap();
+        let transaction = parse(&FORMAT.as_bytes()[start..end]).unwrap();
+        assert_eq!(transaction.compares.len(), 1);
+        assert_eq!(transaction.success.len(), 1);
+        assert_eq!(transaction.failure.len(), 1);
+    }
+
+    #[test]
+    fn every_operation_and_target_parses() {
+        let text = br#"{
+            "compare": [
+                {"key": "a", "target": "version", "op": ">", "value": 1},
+                {"key_base64": "/w==", "target": "lease", "value": null},
+                {"key": "a", "target": "mod_revision", "op": "!=", "value": 3}
+            ],
+            "then": [
+                {"delete": {"key": "a"}}, {"delete_range": {"prefix": "p"}},
+                {"scan": {"from": "a", "to": "b", "limit": 5}}, {"get": {"key": "b"}},
+                {"put": {"key": "a", "value_base64": "/w=="}}
+            ]
+        }"#;
+        let transaction = parse(text).unwrap();
+        assert_eq!(transaction.compares.len(), 3);
+        let scan = Operation::Scan { range: KeyRange::half_open("a", "b"), limit: 5 };
+        assert_eq!(transaction.success[2], scan);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        for (text, expected) in [
+            ("[]", "the file: expected an object"),
+            ("{", "the file: bad JSON"),
+            (r#"{"if": []}"#, "if: unknown field"),
+            (r#"{"then": {}}"#, "then: expected a list"),
+            (r#"{"then": [{"put": {"key": "a"}}]}"#, "then[0].put.value: missing"),
+            (r#"{"then": [{"put": {"key": "", "value": ""}}]}"#, "then[0].put.key: key is empty"),
+            (r#"{"then": [{}]}"#, "then[0]: expected exactly one of"),
+            (r#"{"else": [{"scan": {"to": "a"}}]}"#, "else[0].scan: expected either prefix"),
+            (r#"{"compare": [{"key": "a", "op": "~", "value": "v"}]}"#, "compare[0].op: unknown"),
+            (
+                r#"{"compare": [{"key": "a", "target": "version", "value": "v"}]}"#,
+                "compare[0].value: expected a number",
+            ),
+            (r#"{"compare": [{"key": "a", "value": 1}]}"#, "compare[0].value: expected a string"),
+        ] {
+            let found = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(found.starts_with(expected), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The client against a scripted cluster in this process.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod fake;
+mod outages;
+mod reads;
+mod routing;
+mod writes;

@@ -1,0 +1,17 @@
+//! What a group replicates: one transaction form and the few commands beside it.
+
+mod compare;
+mod operation;
+mod proposal;
+mod reply;
+mod transaction;
+mod write_command;
+
+pub use compare::{Compare, CompareOperator, CompareTarget, ReadConflict};
+pub use operation::{Operation, OperationResult};
+pub use proposal::{BATCH_PROPOSALS_MAX, Command, Proposal, ProposalBatch};
+pub use reply::{Conflict, Rejection, Reply, TransactionOutcome};
+pub use transaction::{
+    DELETE_RANGE_KEYS_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,
+};
+pub use write_command::WriteCommand;

@@ -1,0 +1,71 @@
+//! The vocabulary of Aspen: what a key, a revision, a command and an error are, and the traits by
+//! which the other crates meet without knowing each other.
+//!
+//! * A *group* ([`GroupId`]) is one replicated state machine; its [`Revision`] counts the changes
+//!   that it has applied. Revisions of different groups are not comparable.
+//! * Every write is one replicated [`Transaction`]: compares, read conflicts, operations if they
+//!   hold and operations if they do not. [`WriteCommand`] names its usual shapes.
+//! * Reads name their [`Consistency`]; scans are paged ([`ScanRequest`], [`ScanPage`]).
+//! * Errors carry an [`ErrorKind`] that tells the caller what to do, and a [`WriteError`] says
+//!   whether the write may have happened.
+//! * [`KeyValueStore`] is the store as its users see it, [`ClusterController`] as its operators do.
+//!   [`MemoryStore`] is the reference model that every other implementation is compared with.
+//! * [`Transport`] moves messages between nodes; [`runtime`] is the only door to clocks, tasks,
+//!   threads and randomness, so that a simulator can stand behind it.
+//!
+//! Architecture invariant: this crate depends on no other crate of the workspace and does no I/O.
+
+pub mod codec;
+pub mod runtime;
+
+mod cluster;
+mod command;
+mod error;
+mod id;
+mod key;
+mod key_value;
+mod memory_store;
+mod protocol;
+mod range;
+mod read;
+mod revision;
+mod session;
+mod store;
+mod transport;
+
+pub use cluster::{
+    ClusterStatus, ControlError, GroupMetrics, GroupRole, GroupStatus, NODE_ADDRESSES_MAX,
+    NodeRecord, NodeState, NodeStatus, ReplicationProgress,
+};
+pub use command::{
+    BATCH_PROPOSALS_MAX, Command, Compare, CompareOperator, CompareTarget, Conflict,
+    DELETE_RANGE_KEYS_MAX, Operation, OperationResult, Proposal, ProposalBatch, ReadConflict,
+    Rejection, Reply, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,
+    TransactionOutcome, WriteCommand,
+};
+pub use error::{
+    Applied, ErrorKind, InvalidRequest, NotLeader, ReadError, WriteError, WriteFailure,
+};
+pub use id::{ClientId, ClusterId, EndpointKey, GroupId, LeaseId, LogIndex, NodeId, ShardId, Term};
+pub use key::{InvalidKey, KEY_BYTES_MAX, Key, VALUE_BYTES_MAX, Value, ValueTooLarge};
+pub use key_value::KeyValue;
+pub use memory_store::MemoryStore;
+pub use protocol::{
+    Caller, ClientRequest, ClientResponse, ControlRequest, ControlResponse, JoinReply, JoinRequest,
+    RequestHandler, Rights,
+};
+pub use range::KeyRange;
+pub use read::{
+    Consistency, Cursor, Projection, READ_BYTES_MAX, READ_KEYS_MAX, ReadBytes, ReadReply,
+    ReadRequest, SCAN_BYTES_MAX, SCAN_RESULTS_DEFAULT, SCAN_RESULTS_MAX, ScanOrder, ScanPage,
+    ScanRequest,
+};
+pub use revision::Revision;
+pub use session::{
+    SESSION_COUNT_MAX, SESSION_IDLE_MS_MIN, SESSION_RESULTS_MAX, SESSION_TTL_MS,
+    SESSION_WINDOW_MAX, SessionStamp,
+};
+pub use store::{ClusterController, KeyValueStore};
+pub use transport::{
+    Lane, MESSAGE_BYTES_MAX, PeerHandler, PeerRejection, PeerRequest, Transport, TransportError,
+};

@@ -1,0 +1,142 @@
+//! What a transaction does to a state.
+
+use std::ops::ControlFlow;
+
+use super::history::{History, State};
+use crate::{
+    Conflict, DELETE_RANGE_KEYS_MAX, InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Operation,
+    OperationResult, ReadConflict, Rejection, Revision, SCAN_BYTES_MAX, SCAN_RESULTS_MAX,
+    Transaction, TransactionOutcome, Value,
+};
+
+/// Runs a transaction on a copy of the current state and keeps the copy.
+pub(super) fn execute(
+    history: &mut History,
+    transaction: &Transaction,
+) -> Result<TransactionOutcome, Rejection> {
+    transaction.validate().map_err(|error| Rejection::Invalid(error.to_string()))?;
+    let before = history.state_at(history.revision());
+    for conflict in &transaction.read_conflicts {
+        check(history, &before, conflict)?;
+    }
+    let succeeded =
+        transaction.compares.iter().all(|compare| compare.holds(before.get(&compare.key)));
+    let operations = if succeeded { &transaction.success } else { &transaction.failure };
+    let mut run = Run { state: before.clone(), revision: history.revision().next() };
+    let results: Vec<_> = operations.iter().map(|operation| run.step(operation)).collect();
+    check_limits(operations, &results)?;
+    history.push(run.revision, &before, &run.state);
+    Ok(TransactionOutcome { revision: history.revision(), succeeded, results })
+}
+
+fn check(history: &History, state: &State, conflict: &ReadConflict) -> Result<(), Rejection> {
+    let (horizon, current) = (history.horizon(), history.revision());
+    match conflict {
+        ReadConflict::Key { key, expected } => {
+            let actual = state.get(key).map_or(Revision::ZERO, |entry| entry.mod_revision);
+            if actual != *expected {
+                let (key, expected) = (key.clone(), *expected);
+                return Err(Conflict { key, range: None, expected, actual }.into());
+            }
+        }
+        ReadConflict::Range { range, read_revision } => {
+            let requested = *read_revision;
+            if requested < horizon {
+                return Err(Rejection::Compacted { requested, horizon });
+            }
+            if requested > current {
+                return Err(Rejection::FutureRevision { requested, current });
+            }
+            if let Some((key, actual)) = history.changed_after(range, requested) {
+                let range = Some(range.clone());
+                return Err(Conflict { key, range, expected: requested, actual }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A branch while it runs. An entry whose `mod_revision` is this transaction's was changed by it.
+struct Run {
+    state: State,
+    revision: Revision,
+}
+
+impl Run {
+    fn step(&mut self, operation: &Operation) -> OperationResult {
+        match operation {
+            Operation::Put { key, value, lease } => self.put(key, value, *lease),
+            Operation::Delete { key } => {
+                let count = u64::from(self.state.remove(key).is_some());
+                OperationResult::Deleted { count }
+            }
+            Operation::DeleteRange { range } => {
+                let before = self.state.len();
+                self.state.retain(|key, _| !range.contains(key.as_bytes()));
+                OperationResult::Deleted { count: (before - self.state.len()) as u64 }
+            }
+            Operation::Get { key } => OperationResult::Get(self.state.get(key).cloned()),
+            Operation::Scan { range, limit } => self.scan(range, *limit as usize),
+        }
+    }
+
+    fn put(&mut self, key: &Key, value: &Value, lease: Option<LeaseId>) -> OperationResult {
+        let (version, create_revision) = match self.state.get(key) {
+            None => (1, self.revision),
+            Some(entry) if entry.mod_revision == self.revision => {
+                (entry.version, entry.create_revision)
+            }
+            Some(entry) => (entry.version + 1, entry.create_revision),
+        };
+        let entry = KeyValue {
+            key: key.clone(),
+            value: value.clone(),
+            version,
+            create_revision,
+            mod_revision: self.revision,
+            lease,
+        };
+        self.state.insert(key.clone(), entry);
+        OperationResult::Put { version, create_revision }
+    }
+
+    fn scan(&self, range: &KeyRange, limit: usize) -> OperationResult {
+        let inside = self.state.values().filter(|entry| range.contains(entry.key.as_bytes()));
+        let mut entries: Vec<KeyValue> = inside.cloned().collect();
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        OperationResult::Scan { entries, more }
+    }
+}
+
+/// Checks after the fact what a transaction read and deleted, step by step, so that the limit named
+/// is the one reached first.
+fn check_limits(operations: &[Operation], results: &[OperationResult]) -> Result<(), Rejection> {
+    let (mut deleted, mut read, mut bytes) = (0, 0, 0);
+    let mut reads = |entry: &KeyValue| {
+        read += 1;
+        bytes += entry.len_bytes();
+        exceeds("SCAN_RESULTS_MAX", SCAN_RESULTS_MAX as usize, read)?;
+        exceeds("SCAN_BYTES_MAX", SCAN_BYTES_MAX, bytes)
+    };
+    let broken = operations.iter().zip(results).try_for_each(|step| match step {
+        (Operation::DeleteRange { .. }, OperationResult::Deleted { count }) => {
+            deleted += *count as usize;
+            exceeds("DELETE_RANGE_KEYS_MAX", DELETE_RANGE_KEYS_MAX, deleted)
+        }
+        (_, OperationResult::Get(found)) => found.iter().try_for_each(&mut reads),
+        (_, OperationResult::Scan { entries, .. }) => entries.iter().try_for_each(&mut reads),
+        _ => ControlFlow::Continue(()),
+    });
+    match broken {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(Rejection::Invalid(error.to_string())),
+    }
+}
+
+fn exceeds(name: &str, limit: usize, actual: usize) -> ControlFlow<InvalidRequest> {
+    match actual > limit {
+        true => ControlFlow::Break(InvalidRequest::limit(name, limit, actual)),
+        false => ControlFlow::Continue(()),
+    }
+}

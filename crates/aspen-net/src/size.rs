@@ -1,0 +1,200 @@
+//! Upper bounds of encoded lengths, in bytes, without encoding: encoding twice would cost more than
+//! the rest of a call. Every field is counted at its longest encoding.
+
+use aspen_core::{
+    ClientRequest, ClientResponse, Command, ControlRequest, ControlResponse, KeyRange, KeyValue,
+    MESSAGE_BYTES_MAX, NodeRecord, OperationResult, Reply, TRANSACTION_BYTES_MAX,
+    TRANSACTION_OPERATIONS_MAX, Transaction,
+};
+
+/// Fixed fields, tags and lengths of one message or item.
+const MESSAGE: usize = 256;
+const ITEM: usize = 64;
+/// Errors hold a text and perhaps two keys.
+const ERROR: usize = 32 * 1024;
+
+const _: () = assert!(
+    TRANSACTION_BYTES_MAX + TRANSACTION_OPERATIONS_MAX * ITEM + MESSAGE < MESSAGE_BYTES_MAX,
+    "every legal transaction fits a message"
+);
+
+/// Of a request.
+pub(crate) fn request_bytes_max(request: &ClientRequest) -> usize {
+    MESSAGE
+        + match request {
+            ClientRequest::Read { request, .. } => {
+                request.keys.iter().map(|key| ITEM + key.as_bytes().len()).sum()
+            }
+            ClientRequest::Scan { request, .. } => {
+                let cursor = request.cursor.as_ref();
+                range(&request.range) + cursor.map_or(0, |cursor| cursor.last_key.as_bytes().len())
+            }
+            ClientRequest::Propose { command: Command::Transaction(command), .. } => {
+                transaction(command)
+            }
+            ClientRequest::Propose { .. } => 0,
+            ClientRequest::Control(request) => control_request(request),
+        }
+}
+
+/// Of a response. A node's own texts count at a generous bound.
+pub(crate) fn response_bytes_max(response: &ClientResponse) -> usize {
+    MESSAGE
+        + match response {
+            ClientResponse::Read(Ok(reply)) => {
+                let present = reply.values.iter().flatten().map(key_value);
+                reply.values.len() + present.sum::<usize>()
+            }
+            ClientResponse::Scan(Ok(page)) => {
+                let cursor = page.cursor.as_ref();
+                page.entries.iter().map(key_value).sum::<usize>()
+                    + cursor.map_or(0, |cursor| cursor.last_key.as_bytes().len())
+            }
+            ClientResponse::Propose(Ok(reply)) => reply_bytes(reply),
+            ClientResponse::Control(Ok(response)) => control_response(response),
+            ClientResponse::Read(Err(_))
+            | ClientResponse::Scan(Err(_))
+            | ClientResponse::Propose(Err(_))
+            | ClientResponse::Control(Err(_)) => ERROR,
+        }
+}
+
+fn range(range: &KeyRange) -> usize {
+    ITEM + range.start.len() + range.end.as_ref().map_or(0, |end| end.len())
+}
+
+fn key_value(entry: &KeyValue) -> usize {
+    ITEM + entry.key.as_bytes().len() + entry.value.len()
+}
+
+fn transaction(transaction: &Transaction) -> usize {
+    let items = transaction.compares.len()
+        + transaction.read_conflicts.len()
+        + transaction.success.len()
+        + transaction.failure.len();
+    transaction.len_bytes() + items * ITEM
+}
+
+fn reply_bytes(reply: &Reply) -> usize {
+    match reply {
+        Reply::Transaction(outcome) => outcome.results.iter().map(result).sum(),
+        Reply::Rejected(_) => ERROR,
+        Reply::SessionOpen | Reply::Compacted { .. } => 0,
+    }
+}
+
+fn result(result: &OperationResult) -> usize {
+    ITEM + match result {
+        OperationResult::Get(entry) => entry.as_ref().map_or(0, key_value),
+        OperationResult::Scan { entries, .. } => entries.iter().map(key_value).sum(),
+        OperationResult::Put { .. } | OperationResult::Deleted { .. } => 0,
+    }
+}
+
+fn record(record: &NodeRecord) -> usize {
+    ITEM + record.addresses.iter().map(|address| ITEM + address.len()).sum::<usize>()
+}
+
+fn control_request(request: &ControlRequest) -> usize {
+    match request {
+        ControlRequest::Init { members, .. } => members.iter().map(record).sum(),
+        ControlRequest::ChangeMembership { voters } => voters.len() * ITEM,
+        _ => 0,
+    }
+}
+
+fn control_response(response: &ControlResponse) -> usize {
+    match response {
+        ControlResponse::Done => 0,
+        ControlResponse::Ticket(text) => text.len(),
+        ControlResponse::Metrics(metrics) => group(metrics),
+        ControlResponse::Status(status) => {
+            let nodes = status.nodes.iter().map(|node| {
+                record(&node.record) + ITEM + node.version.as_ref().map_or(0, String::len)
+            });
+            nodes.sum::<usize>()
+                + status.groups.iter().map(|status| group(&status.metrics)).sum::<usize>()
+        }
+    }
+}
+
+fn group(metrics: &aspen_core::GroupMetrics) -> usize {
+    let members = metrics.voters.len() + metrics.learners.len() + metrics.replication.len();
+    MESSAGE + members * ITEM
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use aspen_core::{
+        Cursor, GroupId, Key, Operation, ReadReply, ReadRequest, Revision, ScanPage, ScanRequest,
+        TransactionOutcome, Value, codec,
+    };
+
+    use super::*;
+
+    fn key(len: usize) -> Key {
+        Key::new(vec![b'k'; len]).unwrap()
+    }
+
+    fn entry() -> KeyValue {
+        KeyValue {
+            key: key(300),
+            value: Value::new(vec![1; 5_000]).unwrap(),
+            version: u64::MAX,
+            create_revision: Revision::new(u64::MAX),
+            mod_revision: Revision::new(u64::MAX),
+            lease: None,
+        }
+    }
+
+    #[test]
+    fn bounds_are_above_the_encoded_length_and_near_it() {
+        let group = GroupId::META;
+        let mut scan = ScanRequest::new(KeyRange::prefix(vec![7; 200]));
+        scan.cursor = Some(Cursor { revision: Revision::new(u64::MAX), last_key: key(200) });
+        let put = Operation::put(key(9), Value::new(vec![2; 900]).unwrap());
+        let transaction = Transaction { success: vec![put; 50], ..Transaction::default() };
+        let requests = [
+            ClientRequest::Read {
+                group,
+                request: ReadRequest { keys: vec![key(100); 40], ..ReadRequest::one(key(1)) },
+            },
+            ClientRequest::Scan { group, request: scan },
+            ClientRequest::Propose {
+                group,
+                session: None,
+                command: Command::Transaction(transaction),
+            },
+            ClientRequest::Control(ControlRequest::Status),
+        ];
+        for request in requests {
+            let exact = codec::encode(&request).unwrap().len();
+            let bound = request_bytes_max(&request);
+            assert!(bound >= exact && bound <= 2 * exact + 4 * MESSAGE, "{bound} for {exact}");
+        }
+    }
+
+    #[test]
+    fn response_bounds_are_above_the_encoded_length() {
+        let revision = Revision::new(u64::MAX);
+        let entries = vec![entry(); 30];
+        let results = vec![
+            OperationResult::Scan { entries: entries.clone(), more: true },
+            OperationResult::Get(Some(entry())),
+            OperationResult::Put { version: u64::MAX, create_revision: revision },
+        ];
+        let outcome = TransactionOutcome { revision, succeeded: true, results };
+        let page = ScanPage { revision, entries, count: u64::MAX, cursor: None };
+        let responses = [
+            ClientResponse::Read(Ok(ReadReply { revision, values: vec![Some(entry()); 20] })),
+            ClientResponse::Scan(Ok(page)),
+            ClientResponse::Propose(Ok(Reply::Transaction(outcome))),
+        ];
+        for response in responses {
+            let exact = codec::encode(&response).unwrap().len();
+            let bound = response_bytes_max(&response);
+            assert!(bound >= exact && bound <= 2 * exact, "{bound} for {exact}");
+        }
+    }
+}

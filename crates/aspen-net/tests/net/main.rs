@@ -1,0 +1,9 @@
+//! Endpoints of one process talk to each other over loopback.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod clients;
+mod hostile;
+mod joins;
+mod peers;
+mod restarts;
+mod support;

@@ -1,0 +1,9 @@
+//! The operations listener: `/health`, `/ready` and `/metrics` over HTTP, for monitoring systems.
+
+mod http;
+mod prometheus;
+mod report;
+
+pub(crate) use http::serve;
+pub(crate) use prometheus::{Exposition, Sample};
+pub(crate) use report::{GroupSample, Number, Report};

@@ -1,0 +1,41 @@
+//! Who may do what.
+
+use aspen_core::{
+    ClientRequest, ClientResponse, ControlError, ControlRequest, GroupId, ReadError, Rights,
+    WriteError, WriteFailure,
+};
+
+/// Lets a request pass, or answers it with a denial.
+pub(super) fn check(
+    rights: Rights,
+    request: ClientRequest,
+) -> Result<ClientRequest, ClientResponse> {
+    let needed = needed(&request);
+    if rights >= needed {
+        return Ok(request);
+    }
+    let detail = format!("the ticket grants {rights:?}, this needs {needed:?}; use another ticket");
+    Err(match request {
+        ClientRequest::Read { .. } => ClientResponse::Read(Err(ReadError::Denied(detail))),
+        ClientRequest::Scan { .. } => ClientResponse::Scan(Err(ReadError::Denied(detail))),
+        ClientRequest::Propose { .. } => {
+            let failure = WriteFailure::Denied(detail);
+            ClientResponse::Propose(Err(WriteError::not_applied(failure)))
+        }
+        ClientRequest::Control(_) => ClientResponse::Control(Err(ControlError::Denied(detail))),
+    })
+}
+
+/// The least right that allows a request.
+fn needed(request: &ClientRequest) -> Rights {
+    match request {
+        ClientRequest::Read { .. } | ClientRequest::Scan { .. } => Rights::Read,
+        // Who writes to the meta group changes the cluster: it holds the registry.
+        ClientRequest::Propose { group, .. } if *group == GroupId::META => Rights::Admin,
+        ClientRequest::Propose { .. } => Rights::Write,
+        ClientRequest::Control(
+            ControlRequest::Status | ControlRequest::Metrics { .. } | ControlRequest::Ticket,
+        ) => Rights::Read,
+        ClientRequest::Control(_) => Rights::Admin,
+    }
+}

@@ -1,0 +1,112 @@
+//! Answers the messages of a group's other replicas.
+
+use aspen_core::{PeerRejection, PeerRequest};
+use bytes::Bytes;
+use openraft::errors::RaftError;
+use openraft::raft::{TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::group::Group;
+use crate::message::{
+    self, AppendMessage, AppendReply, MessageKind, SnapshotFinish, TransferMessage, TransferReply,
+    VoteMessage, VoteReply,
+};
+use crate::read_rounds::answer_read_index;
+use crate::types::{AppendRequest, TypeConfig};
+use crate::wire::{WireLogId, WireVote};
+
+type Answer<T> = Result<T, PeerRejection>;
+
+/// Handles one message for one group.
+pub(crate) async fn handle(group: &Group, request: PeerRequest) -> Answer<Bytes> {
+    let kind = MessageKind::try_from(request.kind).map_err(malformed)?;
+    let payload = &request.payload;
+    let replica = &group.replica;
+    match kind {
+        MessageKind::Append => reply(&append(group, payload).await?),
+        MessageKind::Vote => reply(&vote(group, payload, false).await?),
+        MessageKind::PreVote => reply(&vote(group, payload, true).await?),
+        MessageKind::TransferLeader => reply(&transfer(group, decode(payload)?).await?),
+        MessageKind::ReadIndex => reply(&answer_read_index(replica, decode(payload)?).await),
+        MessageKind::SnapshotBegin => {
+            let path = replica.state.incoming_path();
+            reply(&group.snapshots.begin(decode(payload)?, path).await?)
+        }
+        MessageKind::SnapshotChunk => reply(&group.snapshots.chunk(decode(payload)?).await?),
+        MessageKind::SnapshotFinish => reply(&install(group, decode(payload)?).await?),
+    }
+}
+
+async fn append(group: &Group, payload: &[u8]) -> Answer<AppendReply> {
+    let request: AppendRequest = decode::<AppendMessage>(payload)?.try_into().map_err(malformed)?;
+    let response = group.replica.raft.append_entries(request).await;
+    response.map(AppendReply::from).map_err(stopped)
+}
+
+async fn vote(group: &Group, payload: &[u8], only_asks: bool) -> Answer<VoteReply> {
+    let question: VoteMessage = decode(payload)?;
+    if group.replica.silence.holds() {
+        let detail = "silent for one lease after its restart";
+        return Err(PeerRejection::Unavailable(detail.into()));
+    }
+    let last_log = question.last_log.map(Into::into);
+    let mut request = VoteRequest::new(question.vote.into(), last_log);
+    request.leadership_transfer = question.leadership_transfer;
+    let raft = &group.replica.raft;
+    let response = match only_asks {
+        true => raft.pre_vote(request).await,
+        false => raft.vote(request).await,
+    };
+    response.map(vote_reply).map_err(stopped)
+}
+
+fn vote_reply(response: VoteResponse<TypeConfig>) -> VoteReply {
+    VoteReply {
+        vote: response.vote.into(),
+        granted: response.vote_granted,
+        last_log: response.last_log_id.map(WireLogId::from),
+    }
+}
+
+async fn transfer(group: &Group, message: TransferMessage) -> Answer<TransferReply> {
+    if group.replica.silence.holds() {
+        let detail = "silent for one lease after its restart";
+        return Err(PeerRejection::Unavailable(detail.into()));
+    }
+    let last_log = message.last_log.map(Into::into);
+    let request = TransferLeaderRequest::new(message.from.into(), message.to, last_log);
+    let response = group.replica.raft.handle_transfer_leader(request).await;
+    match response.map_err(|fatal| PeerRejection::Unavailable(fatal.to_string()))? {
+        Ok(()) => Ok(TransferReply::Accepted),
+        Err(TransferLeaderError::VoteChanged { actual, .. }) => {
+            Ok(TransferReply::VoteChanged(actual.into()))
+        }
+        Err(TransferLeaderError::LogNotFlushed { actual, .. }) => {
+            Ok(TransferReply::Behind(actual.map(WireLogId::from)))
+        }
+    }
+}
+
+async fn install(group: &Group, finish: SnapshotFinish) -> Answer<WireVote> {
+    let (vote, snapshot) = group.snapshots.finish(finish).await?;
+    let response = group.replica.raft.install_full_snapshot(vote, snapshot).await;
+    let response = response.map_err(|fatal| PeerRejection::Unavailable(fatal.to_string()))?;
+    Ok(response.vote.into())
+}
+
+fn decode<T: DeserializeOwned>(payload: &[u8]) -> Answer<T> {
+    message::decode(payload).map_err(malformed)
+}
+
+fn reply<T: Serialize>(answer: &T) -> Answer<Bytes> {
+    message::encode(answer).map_err(malformed)
+}
+
+fn malformed(error: impl ToString) -> PeerRejection {
+    PeerRejection::Malformed(error.to_string())
+}
+
+fn stopped(error: RaftError<TypeConfig>) -> PeerRejection {
+    PeerRejection::Unavailable(error.to_string())
+}

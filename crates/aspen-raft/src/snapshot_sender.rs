@@ -1,0 +1,123 @@
+//! Sends a snapshot file to a follower that the log no longer reaches, chunk by chunk.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use aspen_core::{Lane, runtime};
+use aspen_storage::SnapshotFile;
+use bytes::Bytes;
+use openraft::errors::{RPCError, StreamingError, Unreachable};
+
+use crate::message::{MessageKind, SnapshotBegin, SnapshotChunk, SnapshotFinish};
+use crate::network::PeerLink;
+use crate::options::RaftOptions;
+use crate::snapshot_data::{SnapshotData, file_covering, meta_of};
+use crate::types::{Snapshot, TypeConfig, Vote};
+use crate::wire::WireVote;
+
+/// How many bytes of the file one message carries.
+pub(crate) const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(CHUNK_BYTES_MAX + 1024 < aspen_core::MESSAGE_BYTES_MAX);
+
+type Sending<T> = Result<T, StreamingError<TypeConfig>>;
+
+/// One transfer. It ends with the follower's answer or with an error after which openraft starts a
+/// new one; the follower forgets a transfer that is not finished.
+pub(crate) struct SnapshotSender {
+    link: PeerLink,
+    options: Arc<RaftOptions>,
+    transfer: u64,
+}
+
+impl SnapshotSender {
+    pub(crate) fn new(link: PeerLink, options: Arc<RaftOptions>) -> Self {
+        Self { link, options, transfer: runtime::random_u64() }
+    }
+
+    /// Sends the file and waits until it is installed; answers the follower's vote.
+    ///
+    /// The file may be newer than the snapshot that openraft asked for. The follower is told what
+    /// the file covers, and openraft believes the follower to be where it asked, which is less.
+    pub(crate) async fn send(self, vote: Vote, snapshot: Snapshot) -> Sending<Vote> {
+        let state = match snapshot.snapshot {
+            SnapshotData::Local(state) => state,
+            SnapshotData::Received(_) => return Err(storage_error("a received file is not sent")),
+        };
+        let file = file_covering(&*state, snapshot.meta.last_log_id).await;
+        let file = file.map_err(storage_error)?;
+        self.begin(vote, &file).await?;
+        self.send_chunks(&file).await?;
+        self.finish().await
+    }
+
+    async fn begin(&self, vote: Vote, file: &SnapshotFile) -> Sending<()> {
+        let meta = meta_of(&file.applied).map_err(storage_error)?;
+        let question = SnapshotBegin {
+            transfer: self.transfer,
+            vote: vote.into(),
+            meta: (&meta).into(),
+            len_bytes: file.len_bytes,
+        };
+        self.ask(MessageKind::SnapshotBegin, &question).await
+    }
+
+    async fn send_chunks(&self, file: &SnapshotFile) -> Sending<()> {
+        let path = file.path.clone();
+        let opened = runtime::spawn_blocking(move || File::open(path)).await;
+        let mut source = opened.and_then(|file| file).map_err(storage_error)?;
+        let mut offset = 0;
+        while offset < file.len_bytes {
+            let (rest, bytes) = read_chunk(source).await.map_err(storage_error)?;
+            source = rest;
+            if bytes.is_empty() {
+                return Err(storage_error("the snapshot file is shorter than it was"));
+            }
+            let end = offset + bytes.len() as u64;
+            let question = SnapshotChunk { transfer: self.transfer, offset, bytes };
+            self.ask::<_, ()>(MessageKind::SnapshotChunk, &question).await?;
+            offset = end;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self) -> Sending<Vote> {
+        let (lane, kind) = (Lane::Bulk, MessageKind::SnapshotFinish);
+        let question = SnapshotFinish { transfer: self.transfer };
+        let timeout = self.options.install_timeout();
+        let vote: WireVote =
+            self.link.ask(lane, kind, &question, timeout).await.map_err(streaming_error)?;
+        Ok(vote.into())
+    }
+
+    async fn ask<Q, A>(&self, kind: MessageKind, question: &Q) -> Sending<A>
+    where
+        Q: serde::Serialize,
+        A: serde::de::DeserializeOwned,
+    {
+        let timeout = self.options.append_timeout();
+        self.link.ask(Lane::Bulk, kind, question, timeout).await.map_err(streaming_error)
+    }
+}
+
+async fn read_chunk(mut file: File) -> std::io::Result<(File, Bytes)> {
+    runtime::spawn_blocking(move || {
+        let mut bytes = Vec::with_capacity(CHUNK_BYTES_MAX);
+        (&mut file).take(CHUNK_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+        Ok((file, Bytes::from(bytes)))
+    })
+    .await?
+}
+
+fn streaming_error(error: RPCError<TypeConfig>) -> StreamingError<TypeConfig> {
+    error.into()
+}
+
+/// A file that cannot be built or read now is no reason to stop leading: the follower is tried
+/// again after a pause.
+fn storage_error(error: impl ToString) -> StreamingError<TypeConfig> {
+    let error = error.to_string();
+    tracing::warn!(%error, "a snapshot cannot be sent");
+    StreamingError::Unreachable(Unreachable::from_string(error))
+}

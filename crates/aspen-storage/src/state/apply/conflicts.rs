@@ -1,0 +1,48 @@
+//! Read conflicts: whether what a transaction read is still so.
+
+use aspen_core::{Conflict, Key, KeyRange, ReadConflict, Rejection, Revision};
+
+use super::transaction::Refusal;
+use crate::state::Tables;
+
+/// Checks conflicts in the order given; the first that fails rejects.
+pub(super) fn check<T: Tables + ?Sized>(
+    tables: &T,
+    conflicts: &[ReadConflict],
+) -> Result<(), Refusal> {
+    conflicts.iter().try_for_each(|conflict| match conflict {
+        ReadConflict::Key { key, expected } => check_key(tables, key, *expected),
+        ReadConflict::Range { range, read_revision } => check_range(tables, range, *read_revision),
+    })
+}
+
+fn check_key<T: Tables + ?Sized>(tables: &T, key: &Key, expected: Revision) -> Result<(), Refusal> {
+    let latest = tables.latest(key)?.filter(|version| version.live.is_some());
+    let actual = latest.map_or(Revision::ZERO, |version| version.mod_revision);
+    match actual == expected {
+        true => Ok(()),
+        false => Err(Conflict { key: key.clone(), range: None, expected, actual }.into()),
+    }
+}
+
+/// Below the horizon deletions are forgotten, so a change could go unseen: that is an answer of its
+/// own, not "no conflict".
+fn check_range<T: Tables + ?Sized>(
+    tables: &T,
+    range: &KeyRange,
+    requested: Revision,
+) -> Result<(), Refusal> {
+    let (horizon, current) = (tables.group().horizon, tables.group().revision);
+    if requested < horizon {
+        return Err(Rejection::Compacted { requested, horizon }.into());
+    }
+    if requested > current {
+        return Err(Rejection::FutureRevision { requested, current }.into());
+    }
+    match tables.changed_after(range, requested)? {
+        None => Ok(()),
+        Some((key, actual)) => {
+            Err(Conflict { key, range: Some(range.clone()), expected: requested, actual }.into())
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Tables in memory.
+
+use std::collections::BTreeMap;
+
+use aspen_core::{
+    Key, KeyRange, KeyValue, ReadBytes, ReadReply, Revision, ScanOrder, ScanPage, ScanRequest,
+};
+
+use super::{GroupState, Live, PageBuilder, StateError, Tables, Version};
+
+/// Tables in memory: every key with its versions, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryTables {
+    group: GroupState,
+    keys: BTreeMap<Key, Vec<Version>>,
+}
+
+impl MemoryTables {
+    /// Empty tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tables of these registers and keys, as a snapshot holds them.
+    pub(super) fn from_parts(group: GroupState, keys: BTreeMap<Key, Vec<Version>>) -> Self {
+        Self { group, keys }
+    }
+
+    /// Every key with its versions, oldest first.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&Key, &Vec<Version>)> {
+        self.keys.iter()
+    }
+
+    /// Reads keys at the current revision, or at a past one.
+    ///
+    /// # Errors
+    /// When the revision is compacted or in the future, or the answer would be too large.
+    pub fn read(&self, keys: &[Key], at: Option<Revision>) -> Result<ReadReply, StateError> {
+        let revision = self.group.resolve(at)?;
+        let mut bytes = ReadBytes::default();
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            let versions = self.keys.get(key);
+            let found = versions.and_then(|versions| entry_at(key, versions, revision));
+            found.as_ref().map_or(Ok(()), |entry| bytes.charge(entry))?;
+            values.push(found);
+        }
+        Ok(ReadReply { revision, values })
+    }
+
+    /// Reads a page at the current revision, or at a past one.
+    ///
+    /// # Errors
+    /// When the revision is compacted or in the future.
+    pub fn scan(
+        &self,
+        request: &ScanRequest,
+        at: Option<Revision>,
+    ) -> Result<ScanPage, StateError> {
+        let revision = self.group.resolve(at)?;
+        let range = request.remaining_range();
+        let mut page = PageBuilder::new(request);
+        let entries = self
+            .keys
+            .range::<[u8], _>(range.bounds())
+            .filter_map(|(key, versions)| entry_at(key, versions, revision));
+        match request.order {
+            ScanOrder::Forward => fill(&mut page, entries),
+            ScanOrder::Reverse => fill(&mut page, entries.rev()),
+        }
+        Ok(page.finish(revision))
+    }
+
+    /// What is wrong with the tables, nothing when all is well.
+    pub fn check_integrity(&self) -> Vec<String> {
+        self.keys.iter().filter_map(|(key, versions)| self.fault(key, versions)).collect()
+    }
+
+    fn fault(&self, key: &Key, versions: &[Version]) -> Option<String> {
+        let ordered = versions.is_sorted_by(|a, b| a.mod_revision < b.mod_revision);
+        let known = versions.last().is_some_and(|last| last.mod_revision <= self.group.revision);
+        match (ordered, known) {
+            (true, true) => None,
+            (false, _) => Some(format!("versions of {key} are out of order")),
+            (_, false) => Some(format!("{key} has no version, or one above the revision")),
+        }
+    }
+}
+
+fn fill(page: &mut PageBuilder, mut entries: impl Iterator<Item = KeyValue>) {
+    // `any` stops at the key that completes the page.
+    let _complete = entries.any(|entry| page.push(entry));
+}
+
+fn entry_at(key: &Key, versions: &[Version], revision: Revision) -> Option<KeyValue> {
+    let after = versions.partition_point(|version| version.mod_revision <= revision);
+    versions[..after].last()?.to_key_value(key)
+}
+
+impl Tables for MemoryTables {
+    fn group(&self) -> &GroupState {
+        &self.group
+    }
+
+    fn group_mut(&mut self) -> &mut GroupState {
+        &mut self.group
+    }
+
+    fn latest(&self, key: &Key) -> Result<Option<Version>, StateError> {
+        Ok(self.keys.get(key).and_then(|versions| versions.last()).cloned())
+    }
+
+    fn scan_latest(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyValue>, StateError> {
+        let entries = self.keys.range::<[u8], _>(range.bounds());
+        let latest = entries.filter_map(|(key, versions)| versions.last()?.to_key_value(key));
+        Ok(latest.take(limit).collect())
+    }
+
+    fn changed_after(
+        &self,
+        range: &KeyRange,
+        revision: Revision,
+    ) -> Result<Option<(Key, Revision)>, StateError> {
+        let mut entries = self.keys.range::<[u8], _>(range.bounds());
+        Ok(entries.find_map(|(key, versions)| {
+            let last = versions.last()?.mod_revision;
+            (last > revision).then(|| (key.clone(), last))
+        }))
+    }
+
+    fn commit(
+        &mut self,
+        revision: Revision,
+        changes: BTreeMap<Key, Option<Live>>,
+    ) -> Result<(), StateError> {
+        for (key, live) in changes {
+            self.keys.entry(key).or_default().push(Version { mod_revision: revision, live });
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self, horizon: Revision) -> Result<(), StateError> {
+        self.keys.retain(|_, versions| {
+            compact_versions(versions, horizon);
+            !versions.is_empty()
+        });
+        Ok(())
+    }
+}
+
+/// Keeps the version that a reader at the horizon sees, unless it is a deletion, and all later
+/// ones.
+fn compact_versions(versions: &mut Vec<Version>, horizon: Revision) {
+    let after = versions.partition_point(|version| version.mod_revision <= horizon);
+    let Some(newest) = after.checked_sub(1) else { return };
+    let keeps_newest = versions[newest].live.is_some();
+    versions.drain(..if keeps_newest { newest } else { after });
+}

@@ -1,0 +1,105 @@
+//! Building a snapshot from the body while writers go on.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+use super::body::{self, Role};
+use super::core::Core;
+use super::registers::{Registers, each_session};
+use super::snapshot_row::{RowState, SnapshotRow};
+use super::sql::{from_sql, revision_in, revision_out};
+use super::stored::{COLUMNS, Content, Stored};
+use super::view::View;
+use crate::state::{SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
+
+/// Streams one read transaction of the body into a snapshot file, and removes older ones. While it
+/// runs, the write-ahead log cannot be checkpointed past the transaction and grows with every
+/// flush.
+pub(super) fn build(core: &Core) -> Result<SnapshotFile, StateError> {
+    let (_, path) = core.body();
+    let connection = body::open(&path, Role::Reader, &core.options)?;
+    let mut view = View::begin(&connection)?;
+    let registers = Registers::load(&connection)?;
+    let index = registers.applied.position.as_ref().map_or(0, |at| at.index.get());
+    let header = SnapshotHeader {
+        group: core.group,
+        applied: registers.applied.clone(),
+        revision: registers.revision,
+        horizon: registers.horizon,
+        clock_ms: registers.clock_ms,
+    };
+    let mut writer = SnapshotWriter::create(&core.files.snapshot(index), &header)?;
+    current_rows(&connection, &mut view, &mut writer)?;
+    undo_rows(&connection, &mut view, &mut writer)?;
+    each_session(&connection, |client, session| {
+        let session = Bytes::copy_from_slice(session);
+        writer.row(&SnapshotRow::Session { client, session }.encode()?)
+    })?;
+    let file = writer.finish()?;
+    *core.snapshot.lock() = Some(file.clone());
+    core.files.remove_other_snapshots(&file.path)?;
+    Ok(file)
+}
+
+fn current_rows(
+    connection: &Connection,
+    view: &mut View<'_>,
+    writer: &mut SnapshotWriter,
+) -> Result<(), StateError> {
+    let sql = format!("SELECT key, {COLUMNS} FROM current ORDER BY key");
+    let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
+    let mut rows = select.query([]).map_err(from_sql)?;
+    while let Some(row) = rows.next().map_err(from_sql)? {
+        let state = Stored::from_row(row, 1).map_err(from_sql)?;
+        // Passed by the horizon and about to be removed.
+        if state.is_deletion() && state.mod_revision <= view.horizon {
+            continue;
+        }
+        let state = with_value(view, state)?;
+        writer.row(&SnapshotRow::Current { key: key(row, 0)?, state }.encode()?)?;
+    }
+    Ok(())
+}
+
+fn undo_rows(
+    connection: &Connection,
+    view: &mut View<'_>,
+    writer: &mut SnapshotWriter,
+) -> Result<(), StateError> {
+    let sql = format!(
+        "SELECT revision, key, deletes, {COLUMNS} FROM undo WHERE revision > ? \
+         ORDER BY revision, key"
+    );
+    let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
+    let mut rows = select.query(params![revision_in(view.horizon)]).map_err(from_sql)?;
+    while let Some(row) = rows.next().map_err(from_sql)? {
+        let state = Stored::from_row(row, 3).map_err(from_sql)?;
+        let before = match state.mod_revision.get() {
+            0 => None,
+            _ => Some(with_value(view, state)?),
+        };
+        let row = SnapshotRow::Undo {
+            revision: revision_out(row.get(0).map_err(from_sql)?),
+            key: key(row, 1)?,
+            deletes: row.get(2).map_err(from_sql)?,
+            before,
+        };
+        writer.row(&row.encode()?)?;
+    }
+    Ok(())
+}
+
+fn with_value(view: &mut View<'_>, state: Stored) -> Result<RowState, StateError> {
+    let value = match &state.content {
+        Content::Nothing => Bytes::new(),
+        Content::Inline(value) => value.clone(),
+        Content::Large(id) => view.large_value(*id)?,
+    };
+    Ok(RowState::new(&state, value))
+}
+
+fn key(row: &Row<'_>, column: usize) -> Result<Bytes, StateError> {
+    let key = row.get_ref(column).map_err(from_sql)?;
+    let key = key.as_blob().map_err(|error| StateError::Corrupt(error.to_string()))?;
+    Ok(Bytes::copy_from_slice(key))
+}

@@ -1,0 +1,193 @@
+//! Reading the body at one instant.
+
+use aspen_core::{Key, KeyRange, Revision, ScanOrder};
+use bytes::Bytes;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::sql::{from_sql, revision_in, revision_out};
+use super::stored::{COLUMNS, COLUMNS_BARE, Content, Stored};
+use crate::state::{StateError, Version};
+
+/// What [`View::range`] calls with every key and its version; it answers whether to go on.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], Version) -> Result<bool, StateError> + 'a;
+
+/// One read transaction on the body. It sees one state of it, at `revision`, and can answer for
+/// every revision from the body's horizon on.
+pub(super) struct View<'c> {
+    connection: &'c Connection,
+    current: CachedStatement<'c>,
+    undo: CachedStatement<'c>,
+    large: CachedStatement<'c>,
+    /// The last revision in the body.
+    pub(super) revision: Revision,
+    /// The oldest revision that the body can answer for.
+    pub(super) horizon: Revision,
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        // A read transaction has nothing to lose; a failure to end it shows at the next begin.
+        let _ = self.connection.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
+    }
+}
+
+impl<'c> View<'c> {
+    /// Begins the transaction.
+    pub(super) fn begin(connection: &'c Connection) -> Result<Self, StateError> {
+        let prepare = |sql: &str| connection.prepare_cached(sql).map_err(from_sql);
+        prepare("BEGIN")?.execute([]).map_err(from_sql)?;
+        let mut view = Self {
+            connection,
+            current: prepare(&format!("SELECT {COLUMNS} FROM current WHERE key = ?"))?,
+            undo: prepare(&format!("SELECT {COLUMNS} FROM undo WHERE revision = ? AND key = ?"))?,
+            large: prepare("SELECT value FROM large_value WHERE id = ?")?,
+            revision: Revision::ZERO,
+            horizon: Revision::ZERO,
+        };
+        (view.revision, view.horizon) =
+            prepare("SELECT revision, horizon FROM register WHERE one = 1")?
+                .query_row([], |row| Ok((revision_out(row.get(0)?), revision_out(row.get(1)?))))
+                .map_err(from_sql)?;
+        Ok(view)
+    }
+
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// A key's version at a revision.
+    pub(super) fn at(&mut self, key: &[u8], at: Revision) -> Result<Option<Version>, StateError> {
+        self.check_readable(at)?;
+        let newest = self.newest(key)?;
+        match self.walk_back(key, newest, at)? {
+            None => Ok(None),
+            Some(state) => self.version(state).map(Some),
+        }
+    }
+
+    /// A key's row in `current`.
+    pub(super) fn newest(&mut self, key: &[u8]) -> Result<Option<Stored>, StateError> {
+        let row = self.current.query_row([key], |row| Stored::from_row(row, 0));
+        row.optional().map_err(from_sql)
+    }
+
+    /// Whether the body can answer for a revision.
+    pub(super) fn check_readable(&self, at: Revision) -> Result<(), StateError> {
+        match at < self.horizon {
+            true => Err(StateError::Compacted { requested: at, horizon: self.horizon }),
+            false => Ok(()),
+        }
+    }
+
+    /// What a state was at a revision, by undoing the changes after it.
+    fn walk_back(
+        &mut self,
+        key: &[u8],
+        mut state: Option<Stored>,
+        at: Revision,
+    ) -> Result<Option<Stored>, StateError> {
+        while let Some(newer) = state.as_ref().filter(|state| state.mod_revision > at) {
+            let changed = newer.mod_revision;
+            let before = self
+                .undo
+                .query_row(params![revision_in(changed), key], |row| Stored::from_row(row, 0))
+                .optional()
+                .map_err(from_sql)?
+                .ok_or_else(|| broken_history(key, changed))?;
+            // A key goes back in time at every step, or this would never end.
+            if before.mod_revision >= changed {
+                return Err(broken_history(key, changed));
+            }
+            state = Some(before).filter(|before| before.mod_revision > Revision::ZERO);
+        }
+        Ok(state)
+    }
+
+    /// A state with its value.
+    pub(super) fn version(&mut self, state: Stored) -> Result<Version, StateError> {
+        let value = match &state.content {
+            Content::Inline(value) => value.clone(),
+            Content::Nothing => Bytes::new(),
+            Content::Large(id) => self.large_value(*id)?,
+        };
+        state.into_version(value)
+    }
+
+    /// A value that stands apart.
+    pub(super) fn large_value(&mut self, id: i64) -> Result<Bytes, StateError> {
+        let value: Vec<u8> = self
+            .large
+            .query_row([id], |row| row.get(0))
+            .optional()
+            .map_err(from_sql)?
+            .ok_or_else(|| StateError::Corrupt(format!("large value {id} is missing")))?;
+        Ok(value.into())
+    }
+
+    /// Visits the versions of a range at a revision in order, deletions included, until `visit`
+    /// answers `false`. Values are left empty unless asked for.
+    pub(super) fn range(
+        &mut self,
+        range: &KeyRange,
+        order: ScanOrder,
+        at: Revision,
+        with_values: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StateError> {
+        self.check_readable(at)?;
+        let connection = self.connection;
+        let sql = range_sql(range, order, with_values);
+        let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
+        let rows = match &range.end {
+            Some(end) => select.query([&range.start[..], &end[..]]),
+            None => select.query([&range.start[..]]),
+        };
+        let mut rows = rows.map_err(from_sql)?;
+        while let Some(row) = rows.next().map_err(from_sql)? {
+            let key = row.get_ref(0).map_err(from_sql)?;
+            let key = key.as_blob().map_err(|error| StateError::Corrupt(error.to_string()))?;
+            let state = Stored::from_row(row, 1).map_err(from_sql)?;
+            let Some(state) = self.walk_back(key, Some(state), at)? else { continue };
+            let version = match with_values {
+                true => self.version(state)?,
+                false => state.into_version(Bytes::new())?,
+            };
+            if !visit(key, version)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys of a range exist in the body's newest state.
+    pub(super) fn count(&mut self, range: &KeyRange) -> Result<u64, StateError> {
+        let end = if range.end.is_some() { " AND key < ?" } else { "" };
+        let sql = format!("SELECT count(*) FROM current WHERE version > 0 AND key >= ?{end}");
+        let mut select = self.connection.prepare_cached(&sql).map_err(from_sql)?;
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let keys = match &range.end {
+            Some(end) => select.query_row([&range.start[..], &end[..]], count),
+            None => select.query_row([&range.start[..]], count),
+        };
+        keys.map(i64::cast_unsigned).map_err(from_sql)
+    }
+}
+
+fn range_sql(range: &KeyRange, order: ScanOrder, with_values: bool) -> String {
+    let columns = if with_values { COLUMNS } else { COLUMNS_BARE };
+    let end = if range.end.is_some() { " AND key < ?" } else { "" };
+    let order = match order {
+        ScanOrder::Forward => "",
+        ScanOrder::Reverse => " DESC",
+    };
+    format!("SELECT key, {columns} FROM current WHERE key >= ?{end} ORDER BY key{order}")
+}
+
+fn broken_history(key: &[u8], at: Revision) -> StateError {
+    StateError::Corrupt(format!("history of {} breaks at revision {at}", key.escape_ascii()))
+}
+
+/// A key from the database, which holds only keys that passed the checks of [`Key`].
+pub(super) fn stored_key(bytes: &[u8]) -> Result<Key, StateError> {
+    Key::new(Bytes::copy_from_slice(bytes)).map_err(|error| StateError::Corrupt(error.to_string()))
+}

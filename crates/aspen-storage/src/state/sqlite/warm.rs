@@ -1,0 +1,110 @@
+//! Newest versions that the body holds, kept in memory for point reads.
+
+use std::collections::HashMap;
+
+use aspen_core::Key;
+
+use super::head::Chain;
+use crate::state::Version;
+
+/// What an entry costs beside its bytes: a slot, counters, allocations. Measured roughly.
+const ENTRY_OVERHEAD_BYTES: usize = 160;
+
+/// A bounded cache in two generations: what is used again is written or read into the young one;
+/// when that is full it becomes the old one, and the old one is forgotten.
+///
+/// An entry is the newest version of its key in the body, or is shadowed by a newer one in the
+/// head. The flush thread keeps it so: before the head lets a layer go, its versions are here.
+#[derive(Debug)]
+pub(super) struct Warm {
+    young: HashMap<Key, Version>,
+    old: HashMap<Key, Version>,
+    young_bytes: usize,
+    bytes_max: usize,
+}
+
+impl Warm {
+    /// An empty cache of at most `bytes_max` bytes; 0 keeps nothing.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, bytes_max }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Version> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// Keeps a key's newest version.
+    pub(super) fn insert(&mut self, key: Key, version: Version) {
+        let value_bytes = version.live.as_ref().map_or(0, |live| live.value.len());
+        let bytes = key.as_bytes().len() + value_bytes + ENTRY_OVERHEAD_BYTES;
+        if bytes > self.bytes_max / 2 {
+            // Too long to keep; an older version must not stay in its place.
+            self.young.remove(&key);
+            self.old.remove(&key);
+            return;
+        }
+        if self.young_bytes + bytes > self.bytes_max / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        if self.young.insert(key, version).is_none() {
+            self.young_bytes += bytes;
+        }
+    }
+
+    /// Keeps the newest versions of some keys of a layer.
+    pub(super) fn absorb(&mut self, keys: &[(&Key, &Chain)]) {
+        for (key, chain) in keys {
+            self.insert((*key).clone(), chain.newest.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aspen_core::{Revision, Value};
+
+    use super::*;
+    use crate::state::Live;
+
+    fn key(number: usize) -> Key {
+        Key::new(format!("k{number:04}")).unwrap()
+    }
+
+    fn version(revision: u64, len: usize) -> Version {
+        let value = Value::new(vec![0; len]).unwrap();
+        let create_revision = Revision::new(1);
+        let live = Some(Live { value, version: 1, create_revision, lease: None });
+        Version { mod_revision: Revision::new(revision), live }
+    }
+
+    #[test]
+    fn a_full_cache_forgets_what_was_kept_longest_ago() {
+        let mut warm = Warm::new(10_000);
+        for number in 0..100 {
+            warm.insert(key(number), version(number as u64 + 1, 100));
+        }
+        assert!(warm.get(&key(0)).is_none());
+        assert!(warm.get(&key(99)).is_some());
+        assert!(warm.young.len() + warm.old.len() <= 10_000 / 100);
+    }
+
+    #[test]
+    fn a_newer_version_replaces_an_older_one_in_either_generation() {
+        let mut warm = Warm::new(2_000);
+        warm.insert(key(0), version(1, 100));
+        for number in 1..5 {
+            warm.insert(key(number), version(2, 100));
+        }
+        warm.insert(key(0), version(9, 100));
+        assert_eq!(warm.get(&key(0)).map(|it| it.mod_revision), Some(Revision::new(9)));
+    }
+
+    #[test]
+    fn a_version_too_long_to_keep_leaves_no_older_one_behind() {
+        let mut warm = Warm::new(2_000);
+        warm.insert(key(0), version(1, 100));
+        warm.insert(key(0), version(2, 5_000));
+        assert!(warm.get(&key(0)).is_none());
+    }
+}

@@ -1,0 +1,94 @@
+//! What `apply` needs of the place where the data is kept.
+
+use std::collections::BTreeMap;
+
+use aspen_core::{Key, KeyRange, KeyValue, LeaseId, Revision, Value};
+
+use super::{GroupState, StateError};
+
+/// A key's state while it exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The value.
+    pub value: Value,
+    /// 1 on creation, +1 per change.
+    pub version: u64,
+    /// When the key came into being.
+    pub create_revision: Revision,
+    /// The lease it is attached to.
+    pub lease: Option<LeaseId>,
+}
+
+/// One change of a key: what it became, and when. `live` is `None` for a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The revision of the change.
+    pub mod_revision: Revision,
+    /// What the key became.
+    pub live: Option<Live>,
+}
+
+impl Version {
+    /// The version that a reader saw.
+    pub fn of(entry: &KeyValue) -> Self {
+        let live = Live {
+            value: entry.value.clone(),
+            version: entry.version,
+            create_revision: entry.create_revision,
+            lease: entry.lease,
+        };
+        Self { mod_revision: entry.mod_revision, live: Some(live) }
+    }
+
+    /// The version as its readers see it; `None` for a deletion.
+    pub fn to_key_value(&self, key: &Key) -> Option<KeyValue> {
+        self.live.as_ref().map(|live| KeyValue {
+            key: key.clone(),
+            value: live.value.clone(),
+            version: live.version,
+            create_revision: live.create_revision,
+            mod_revision: self.mod_revision,
+            lease: live.lease,
+        })
+    }
+}
+
+/// A multi-version map with the group's small registers beside it.
+///
+/// Deletions stay visible as versions until the horizon passes them, so that range conflicts see
+/// them.
+pub trait Tables {
+    /// Revision, horizon, clock and sessions.
+    fn group(&self) -> &GroupState;
+
+    /// The same, to change. Becomes durable together with the data changed since.
+    fn group_mut(&mut self) -> &mut GroupState;
+
+    /// The newest version of a key, a deletion included; `None` when it never was, or was deleted
+    /// at or before the horizon.
+    fn latest(&self, key: &Key) -> Result<Option<Version>, StateError>;
+
+    /// The first `limit` existing keys of a range, newest versions, in key order.
+    fn scan_latest(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyValue>, StateError>;
+
+    /// The first key (in key order) of the range that was created, changed or deleted after
+    /// `revision`, with the revision of its newest change.
+    fn changed_after(
+        &self,
+        range: &KeyRange,
+        revision: Revision,
+    ) -> Result<Option<(Key, Revision)>, StateError>;
+
+    /// Adds one revision's changes: for each key what it becomes, `None` for a deletion. The
+    /// revision is above every one added before. `apply` then sets the group's revision itself.
+    fn commit(
+        &mut self,
+        revision: Revision,
+        changes: BTreeMap<Key, Option<Live>>,
+    ) -> Result<(), StateError>;
+
+    /// Forgets what only revisions below `horizon` need: versions superseded at or before it, and
+    /// deletions at or before it. May be lazy: a reader never asks below the horizon. `apply` then
+    /// sets the group's horizon itself.
+    fn compact(&mut self, horizon: Revision) -> Result<(), StateError>;
+}

@@ -1,0 +1,173 @@
+//! Runs a plan on a state machine and on the model, and compares everything that can be seen.
+
+use aspen_core::{
+    Consistency, Cursor, KeyValueStore, LogIndex, ReadError, ReadRequest, Reply, Revision,
+    ScanPage, ScanRequest, codec,
+};
+use aspen_storage::{Entry, EntryPayload, Position};
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use crate::model::{Expected, Model};
+use crate::plan::{KEYS, PlannedProposal, PlannedScan, Step, key};
+use crate::subject::Subject;
+
+/// A replica beside its model, with the log that it would replay.
+struct Run<S> {
+    model: Model,
+    subject: S,
+    dirs: Vec<TempDir>,
+    log: Vec<Entry>,
+    replies: Vec<Vec<Reply>>,
+}
+
+/// Runs the steps; after each, compares reads and the scans given. Panics where they differ;
+/// otherwise gives every reply.
+pub(crate) fn run<S: Subject>(steps: &[Step], scans: &[PlannedScan]) -> Vec<Reply> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = Run {
+            model: Model::default(),
+            subject: S::create(dir.path()),
+            dirs: vec![dir],
+            log: Vec::new(),
+            replies: Vec::new(),
+        };
+        for (number, step) in steps.iter().enumerate() {
+            run = run.step(step).await;
+            run.check_reads().await;
+            // Two scans a step, others at the next, so that every plan sees many states.
+            for scan in scans.iter().cycle().skip(2 * number).take(2) {
+                run.check_scan(scan).await;
+            }
+        }
+        let faults = run.subject.machine().check_integrity().await.unwrap();
+        assert_eq!(faults, Vec::<String>::new());
+        run.subject.machine().close().await.unwrap();
+        run.replies.into_iter().flatten().collect()
+    })
+}
+
+fn position(index: usize) -> Position {
+    let marker = Bytes::from(format!("log id {index}"));
+    Position { index: LogIndex::new(index as u64), marker }
+}
+
+impl<S: Subject> Run<S> {
+    async fn step(mut self, step: &Step) -> Self {
+        match step {
+            Step::Batch { clock_step_ms, proposals } => {
+                self.entries(*clock_step_ms, std::slice::from_ref(proposals)).await;
+            }
+            Step::Entries(entries) => self.entries(1, entries).await,
+            Step::Flush => {
+                let flushed = self.subject.machine().flush().await.unwrap();
+                assert_eq!(flushed, self.subject.machine().applied());
+                assert_eq!(self.subject.machine().flushed(), flushed);
+            }
+            Step::Restart => {
+                self.subject = self.subject.restart().await;
+                self.replay().await;
+            }
+            Step::Snapshot => self.move_by_snapshot().await,
+        }
+        self
+    }
+
+    async fn entries(&mut self, clock_step_ms: i64, entries: &[Vec<PlannedProposal>]) {
+        let mut expected: Vec<Vec<Expected>> = Vec::new();
+        let first = self.log.len();
+        for planned in entries {
+            let batch = self.model.resolve(clock_step_ms, planned).await;
+            expected.push(self.model.apply(&batch));
+            let payload = EntryPayload::Batch(codec::encode(&batch).unwrap());
+            self.log.push(Entry { position: position(self.log.len()), payload });
+        }
+        let replies = self.subject.machine().apply(self.log[first..].to_vec()).await.unwrap();
+        assert_eq!(replies.len(), expected.len());
+        for (replies, expected) in replies.iter().zip(&expected) {
+            assert_eq!(replies.len(), expected.len());
+            for (reply, expected) in replies.iter().zip(expected) {
+                assert!(expected.allows(reply), "\nexpected {expected:#?}\nbut got {reply:#?}");
+            }
+        }
+        self.replies.extend(replies);
+        self.check_position();
+    }
+
+    fn check_position(&self) {
+        let machine = self.subject.machine();
+        assert_eq!(machine.revision(), self.model.store.revision());
+        let last = self.log.len().checked_sub(1).map(position);
+        assert_eq!(machine.applied().position, last);
+    }
+
+    /// Applies again what the replica had not made durable; the replies must be the same.
+    async fn replay(&mut self) {
+        let applied = self.subject.machine().applied().position;
+        let next = applied.map_or(0, |position| position.index.get() as usize + 1);
+        let replies = self.subject.machine().apply(self.log[next..].to_vec()).await.unwrap();
+        assert_eq!(replies, self.replies[next..]);
+        self.check_position();
+    }
+
+    async fn move_by_snapshot(&mut self) {
+        let built = self.subject.machine().build_snapshot().await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let target = S::create(dir.path());
+        let incoming = target.machine().incoming_path();
+        std::fs::copy(&built.path, &incoming).unwrap();
+        let installed = target.machine().install_snapshot(incoming).await.unwrap();
+        assert_eq!(installed, built.applied);
+        assert_eq!(installed, self.subject.machine().applied());
+        self.subject.machine().close().await.unwrap();
+        self.subject = target;
+        self.dirs.push(dir);
+        self.check_position();
+    }
+
+    /// Revisions worth reading at: now, some of the past, the horizon's edges and the future.
+    fn revisions(&self) -> Vec<Option<Revision>> {
+        let (current, horizon) = (self.model.store.revision().get(), self.model.horizon.get());
+        let past = [current.saturating_sub(1), current / 2, horizon, horizon.saturating_sub(1)];
+        let named = past.into_iter().chain([current, current + 1]);
+        named.map(|raw| Some(Revision::new(raw))).chain([None]).collect()
+    }
+
+    async fn check_reads(&self) {
+        let keys: Vec<_> = (0..KEYS.len()).map(key).collect();
+        let revisions = self.revisions();
+        let requests = revisions.iter().map(|at| (keys.clone(), *at)).collect();
+        let actual = self.subject.machine().read(requests).await;
+        assert_eq!(actual.len(), revisions.len());
+        for (actual, at) in actual.into_iter().zip(revisions) {
+            let consistency = at.map_or(Consistency::Stale, Consistency::AtRevision);
+            let request = ReadRequest { keys: keys.clone(), consistency };
+            assert_eq!(actual.map_err(ReadError::from), self.model.store.read(request).await);
+        }
+    }
+
+    /// Compares every page of a scan.
+    async fn check_scan(&self, planned: &PlannedScan) {
+        let mut at = planned.at.map(|pick| self.model.revision(pick));
+        let mut request = ScanRequest {
+            range: planned.range.clone(),
+            order: planned.order,
+            limit: planned.limit,
+            bytes_max: planned.bytes_max,
+            projection: planned.projection,
+            consistency: at.map_or(Consistency::Stale, Consistency::AtRevision),
+            cursor: None,
+        };
+        loop {
+            let actual = self.subject.machine().scan(request.clone(), at).await;
+            let expected = self.model.store.scan(request.clone()).await;
+            assert_eq!(actual.map_err(ReadError::from), expected, "{request:?}");
+            let Ok(ScanPage { cursor: Some(cursor), .. }) = expected else { return };
+            let Cursor { revision, .. } = cursor;
+            at = Some(revision);
+            request.cursor = Some(cursor);
+        }
+    }
+}
