@@ -109,7 +109,7 @@ impl DiskGuard {
             return Ok(());
         }
         let percent = self.used_percent();
-        Err(WriteError::not_applied(WriteFailure::Unavailable(format!(
+        Err(WriteError::not_applied(WriteFailure::DiskFull(format!(
             "the disk of this node is {percent} % full, {} % is the limit for puts \
              (disk_refuse_percent); deletes and reads go on",
             self.limits.refuse_percent

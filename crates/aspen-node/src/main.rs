@@ -10,6 +10,9 @@ use aspen_node::{Config, Layers, Node, check_dir, start_logging};
 
 use flags::{Command, Flags};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit code of a node that could not start, and of a check that found something.
 const FAILED: u8 = 1;
 

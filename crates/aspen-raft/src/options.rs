@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aspen_core::BATCH_PROPOSALS_MAX;
 use serde::{Deserialize, Serialize};
 
 /// How this node takes part in its groups. Times in milliseconds, sizes in bytes.
@@ -85,7 +86,7 @@ impl Default for RaftOptions {
             batches_in_flight_max: 4,
             history_ms: 300_000,
             log_bytes_kept: 32 * 1024 * 1024,
-            entry_cache_bytes: 16 * 1024 * 1024,
+            entry_cache_bytes: 8 * 1024 * 1024,
             silent_start: true,
         }
     }
@@ -115,10 +116,14 @@ impl RaftOptions {
             ("batch_bytes_max", self.batch_bytes_max),
             ("batches_in_flight_max", self.batches_in_flight_max),
         ];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
-            Some((field, _)) => Err(invalid(field, "must be at least 1")),
-            None => Ok(()),
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(invalid(field, "must be at least 1"));
         }
+        if self.batch_proposals_max > BATCH_PROPOSALS_MAX {
+            let problem = format!("must be at most {BATCH_PROPOSALS_MAX} (BATCH_PROPOSALS_MAX)");
+            return Err(invalid("batch_proposals_max", problem));
+        }
+        Ok(())
     }
 
     fn validate_times(&self) -> Result<(), InvalidOptions> {
@@ -227,6 +232,8 @@ mod tests {
         let options = RaftOptions { election_ms_min: 3_000, ..RaftOptions::default() };
         assert_eq!(options.validate().unwrap_err().field, "election_ms_min");
         let options = RaftOptions { batch_proposals_max: 0, ..RaftOptions::default() };
+        assert_eq!(options.validate().unwrap_err().field, "batch_proposals_max");
+        let options = RaftOptions { batch_proposals_max: 1 << 20, ..RaftOptions::default() };
         assert_eq!(options.validate().unwrap_err().field, "batch_proposals_max");
     }
 }

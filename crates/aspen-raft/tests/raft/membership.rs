@@ -43,7 +43,7 @@ async fn a_learner_is_removed() {
     cluster.start(2).await;
     cluster.host(1).add_learner(GROUP, record(2)).await.unwrap();
     cluster.host(1).remove_node(GROUP, NodeId::new(2)).await.unwrap();
-    assert!(cluster.group(1).metrics().learners.is_empty());
+    cluster.wait(1, |metrics| metrics.learners.is_empty()).await;
     let last = cluster.host(1).remove_node(GROUP, NodeId::new(1)).await;
     assert!(matches!(last, Err(ControlError::Invalid(_))), "{last:?}");
 }

@@ -42,7 +42,7 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 16 << 20,
+            cache_bytes: 8 << 20,
             queue_max: 1_024,
             batch_max: 1_024,
             batch_bytes_max: 32 << 20,

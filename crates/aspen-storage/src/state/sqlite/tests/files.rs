@@ -84,7 +84,10 @@ async fn what_is_no_database_is_corrupt_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("state-1.db"), vec![b'x'; 9000]).unwrap();
     let error = fails(dir.path(), GROUP);
-    assert!(matches!(&error, StateError::Corrupt(it) if it.contains("peers")), "{error}");
+    assert!(
+        matches!(&error, StateError::Corrupt(it) if it.contains("replace this node")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
