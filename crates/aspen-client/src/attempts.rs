@@ -21,10 +21,11 @@ const ROUND_PEERS_MAX: usize = 8;
 /// page that takes longer than an attempt would be asked for again and again until the deadline.
 const SLOW_LINK_BYTES_PER_MS: usize = 1024;
 
-/// How long a request is tried again while nodes answer that they are unavailable: a little longer
-/// than a failover with default timeouts (3 s), which a caller should not notice. A cluster that
-/// has no quorum for longer than that is better reported than waited for.
-pub(crate) const UNAVAILABLE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request is tried again while nodes answer that they are unavailable: longer than a
+/// failover with default timeouts, which a caller should not notice. The followers wait for the
+/// dead leader's lease (3 s) and then for their election timeout (1.5 to 3 s). A cluster that has
+/// no quorum for longer than that is better reported than waited for.
+pub(crate) const UNAVAILABLE_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The same while nodes answer that their disk is full. Only a change of leader could help, to a
 /// node with more room, and it would be there already; space is not freed within a request.

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct ClientOptions {
     /// The deadline of one read, scan or write with all its retries, in milliseconds. Longer rides
-    /// out longer outages; shorter tells the caller sooner. Failovers take about 3 s. From
+    /// out longer outages; shorter tells the caller sooner. Failovers take up to 6 s. From
     /// [`SESSION_IDLE_MS_MIN`] on, a write that is retried for so long may lose its session when
     /// the cluster has too many, and then cannot say whether it happened. While nodes answer that
-    /// they are unavailable, 5 s are enough (1 s when their disk is full), and the error says so.
+    /// they are unavailable, 8 s are enough (1 s when their disk is full), and the error says so.
     pub request_timeout_ms: u64,
     /// The deadline of one attempt at one node, in milliseconds; large requests and pages get more
     /// by their size. Longer suits slow disks and links;
