@@ -35,11 +35,13 @@ impl Warm {
 
     /// Keeps a key's newest version.
     pub(super) fn insert(&mut self, key: Key, version: Version) {
-        let value_bytes = version.live.as_ref().map_or(0, |live| live.value.len());
-        let bytes = key.as_bytes().len() + value_bytes + ENTRY_OVERHEAD_BYTES;
+        let key_bytes = key.as_bytes().len();
+        let bytes = entry_bytes(key_bytes, &version);
+        if let Some(replaced) = self.young.remove(&key) {
+            self.young_bytes -= entry_bytes(key_bytes, &replaced);
+        }
         if bytes > self.bytes_max / 2 {
             // Too long to keep; an older version must not stay in its place.
-            self.young.remove(&key);
             self.old.remove(&key);
             return;
         }
@@ -47,9 +49,8 @@ impl Warm {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
-        if self.young.insert(key, version).is_none() {
-            self.young_bytes += bytes;
-        }
+        self.young.insert(key, version);
+        self.young_bytes += bytes;
     }
 
     /// Keeps the newest versions of some keys of a layer.
@@ -58,6 +59,12 @@ impl Warm {
             self.insert((*key).clone(), chain.newest.clone());
         }
     }
+}
+
+/// What an entry counts against the limit.
+fn entry_bytes(key_bytes: usize, version: &Version) -> usize {
+    let value_bytes = version.live.as_ref().map_or(0, |live| live.value.len());
+    key_bytes + value_bytes + ENTRY_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -98,6 +105,19 @@ mod tests {
         }
         warm.insert(key(0), version(9, 100));
         assert_eq!(warm.get(&key(0)).map(|it| it.mod_revision), Some(Revision::new(9)));
+    }
+
+    #[test]
+    fn entries_that_grow_stay_within_the_bound() {
+        let mut warm = Warm::new(20_000);
+        for (revision, len) in [(1, 0), (2, 4_000)] {
+            for number in 0..40 {
+                warm.insert(key(number), version(revision, len));
+            }
+        }
+        let kept = warm.young.values().chain(warm.old.values());
+        let bytes: usize = kept.map(|version| entry_bytes(5, version)).sum();
+        assert!(bytes <= 20_000, "{bytes}");
     }
 
     #[test]
