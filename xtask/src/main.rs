@@ -13,6 +13,7 @@ mod cluster;
 mod exec;
 mod failure;
 mod fix;
+mod sim;
 mod test;
 mod tidy;
 mod verify;
@@ -42,6 +43,8 @@ enum Task {
     /// Launch, inspect and break a cluster of local processes.
     #[command(subcommand)]
     Cluster(cluster::Action),
+    /// Run simulated clusters under faults; the same seed gives the same run.
+    Sim(sim::Arguments),
     /// Measure Aspen, and etcd beside it, on this machine.
     Bench(bench::Arguments),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Fix => fix::run(),
         Task::Tidy => tidy::run(),
         Task::Cluster(action) => cluster::run(action),
+        Task::Sim(arguments) => sim::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -3,6 +3,7 @@
 use crate::check::{CLIPPY, Check, DENY, DOCS, FORMAT, TIDY, Verdict, run_all};
 use crate::exec::{cargo, is_installed, run as run_command};
 use crate::failure::Outcome;
+use crate::sim::SIMULATION;
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if arguments.quick {
         run_all(&[FORMAT, CLIPPY, TIDY, QUICK_TESTS])
     } else {
-        run_all(&[FORMAT, CLIPPY, TIDY, DOCS, DENY, TESTS, DOC_TESTS])
+        run_all(&[FORMAT, CLIPPY, TIDY, DOCS, DENY, TESTS, SIMULATION, DOC_TESTS])
     }
 }
 

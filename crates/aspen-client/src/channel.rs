@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use aspen_core::{ClientRequest, ClientResponse};
-use aspen_net::{CallError, ClientNet, PeerAddress};
+#[cfg(not(madsim))]
+use aspen_net::ClientNet;
+use aspen_net::{CallError, PeerAddress};
 use async_trait::async_trait;
 
 /// Carries one request to one node and its answer back.
 ///
-/// [`ClientNet`] is the real one. An implementation may coalesce concurrent calls, must not retry
-/// by itself, and must answer [`CallError::Unreachable`] only when the request surely never
-/// arrived: whether a write may have happened is decided by that.
+/// `aspen_net::ClientNet` is the real one. An implementation may coalesce concurrent calls, must
+/// not retry by itself, and must answer [`CallError::Unreachable`] only when the request surely
+/// never arrived: whether a write may have happened is decided by that.
 #[async_trait]
 pub trait Channel: Send + Sync + 'static {
     /// Sends `request` to `peer` and waits for the answer, at most `timeout`.
@@ -28,6 +30,7 @@ pub trait Channel: Send + Sync + 'static {
     async fn close(&self) {}
 }
 
+#[cfg(not(madsim))]
 #[async_trait]
 impl Channel for ClientNet {
     async fn call(

@@ -6,11 +6,15 @@ use aspen_core::{
     ClusterStatus, ControlError, ControlRequest, ControlResponse, KeyValueStore, ReadError,
     ReadReply, ReadRequest, ScanPage, ScanRequest, TransactionOutcome, WriteCommand, WriteError,
 };
-use aspen_net::{ClientNet, ClientNetOptions, Ticket};
+use aspen_net::Ticket;
+#[cfg(not(madsim))]
+use aspen_net::{ClientNet, ClientNetOptions};
 use async_trait::async_trait;
 
+#[cfg(not(madsim))]
+use crate::ConnectError;
 use crate::shared::Shared;
-use crate::{Channel, ClientOptions, ConnectError};
+use crate::{Channel, ClientOptions};
 
 /// A cluster as a [`KeyValueStore`]. Cloning gives another handle of the same client; use one
 /// client from many tasks, whose concurrent requests then travel together.
@@ -33,6 +37,7 @@ impl Client {
     ///
     /// # Errors
     /// The ticket is invalid or the local endpoint cannot be opened.
+    #[cfg(not(madsim))]
     pub async fn connect(ticket: &str) -> Result<Self, ConnectError> {
         let ticket: Ticket =
             ticket.trim().parse().map_err(|error| ConnectError::Ticket(format!("{error}")))?;
@@ -43,6 +48,7 @@ impl Client {
     ///
     /// # Errors
     /// An option is invalid, the ticket names no peer or the local endpoint cannot be opened.
+    #[cfg(not(madsim))]
     pub async fn connect_with(
         ticket: Ticket,
         options: ClientOptions,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aspen_core::{InvalidRequest, SESSION_IDLE_MS_MIN, SESSION_WINDOW_MAX};
-use aspen_net::{Reach, Ticket};
+use aspen_net::Reach;
+#[cfg(not(madsim))]
+use aspen_net::Ticket;
 use serde::{Deserialize, Serialize};
 
 /// How a [`crate::Client`] behaves. `Default` fits a cluster on one continent.
@@ -96,6 +98,7 @@ impl ClientOptions {
     }
 
     /// The reach for the cluster that a ticket names.
+    #[cfg(not(madsim))]
     pub(crate) fn reach_for(&self, ticket: &Ticket) -> Reach {
         let addresses = || ticket.peers.iter().flat_map(|peer| &peer.addresses);
         match &self.reach {

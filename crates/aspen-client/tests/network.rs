@@ -1,4 +1,5 @@
 //! The client over the real network, against one node that serves a store from memory.
+#![cfg(not(madsim))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;

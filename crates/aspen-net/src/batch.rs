@@ -2,7 +2,8 @@
 //!
 //! A call joins its lane's queue. Up to [`BATCHES_IN_FLIGHT_MAX`] pumps per lane take what waits,
 //! as one batch each, and come back for more until nothing waits: one caller alone never waits for
-//! company, and many callers share the cost of a stream.
+//! company, and many callers share the cost of a stream. Beyond two, a pump starts only when enough
+//! waits to fill its batch well.
 
 use std::sync::Arc;
 use std::time::Duration;

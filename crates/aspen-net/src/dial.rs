@@ -123,7 +123,7 @@ impl Dialer {
                 let credential = match grant {
                     None => Credential::Nothing,
                     Some(grant) => Credential::Grant {
-                        claims: grant.claims().clone(),
+                        claims: grant.claims.clone(),
                         proof: grant.proof(connection),
                     },
                 };

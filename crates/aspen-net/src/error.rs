@@ -1,27 +1,8 @@
 //! What can go wrong between processes.
 
 use std::io;
-use std::net::SocketAddr;
 
 use aspen_core::{ErrorKind, MESSAGE_BYTES_MAX};
-
-use crate::InvalidNetOptions;
-
-/// An endpoint that could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The options contradict each other.
-    #[error(transparent)]
-    Options(#[from] InvalidNetOptions),
-    /// The operating system refused the socket.
-    #[error("cannot listen on {listen}: {detail}")]
-    Socket {
-        /// The address asked for.
-        listen: SocketAddr,
-        /// Why, in words.
-        detail: String,
-    },
-}
 
 /// A call that got no answer from a node's request handler.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

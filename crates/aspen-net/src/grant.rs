@@ -3,11 +3,9 @@
 use std::fmt;
 
 use aspen_core::{ClusterId, Rights, codec, runtime};
-use iroh::endpoint::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::Cookie;
-use crate::cookie::channel_binding;
 
 /// Rights that any node of the cluster can verify without storing anything: its secret is a keyed
 /// hash of its claims under a key that only nodes can derive. Whoever holds the secret holds the
@@ -15,8 +13,8 @@ use crate::cookie::channel_binding;
 /// but a new cookie.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    claims: GrantClaims,
-    secret: [u8; 32],
+    pub(crate) claims: GrantClaims,
+    pub(crate) secret: [u8; 32],
 }
 
 /// What a grant says; everything but the secret, as it travels to the node.
@@ -36,13 +34,8 @@ pub(crate) struct GrantClaims {
 pub struct ClusterUnknown;
 
 impl Grant {
-    /// Makes a grant of a cluster; `ttl_ms` of `None` never ends.
-    pub(crate) fn issue(
-        cookie: &Cookie,
-        cluster: ClusterId,
-        rights: Rights,
-        ttl_ms: Option<u64>,
-    ) -> Self {
+    /// Makes a grant of a cluster, as only who knows its cookie can; `ttl_ms` of `None` never ends.
+    pub fn issue(cookie: &Cookie, cluster: ClusterId, rights: Rights, ttl_ms: Option<u64>) -> Self {
         let expires_ms = ttl_ms.map(|ttl| runtime::unix_time_ms().saturating_add(ttl));
         let claims = GrantClaims { rights, expires_ms, nonce: runtime::random_bytes() };
         let secret = claims.secret(cookie, cluster);
@@ -59,15 +52,6 @@ impl Grant {
         self.claims.expires_ms
     }
 
-    pub(crate) fn claims(&self) -> &GrantClaims {
-        &self.claims
-    }
-
-    /// The proof that the holder knows the secret, worth nothing on any other connection.
-    pub(crate) fn proof(&self, connection: &Connection) -> [u8; 32] {
-        *proof(&self.secret, connection).as_bytes()
-    }
-
     #[cfg(test)]
     pub(crate) const fn from_parts(claims: GrantClaims, secret: [u8; 32]) -> Self {
         Self { claims, secret }
@@ -75,32 +59,11 @@ impl Grant {
 }
 
 impl GrantClaims {
-    /// Whether the grant has ended, by this process's wall clock.
-    pub(crate) fn is_expired(&self) -> bool {
-        self.expires_ms.is_some_and(|expires_ms| runtime::unix_time_ms() >= expires_ms)
-    }
-
-    /// Whether `proof` was made by a holder of these claims' grant, in constant time.
-    pub(crate) fn verify(
-        &self,
-        cookie: &Cookie,
-        cluster: ClusterId,
-        connection: &Connection,
-        proof_received: [u8; 32],
-    ) -> bool {
-        let secret = self.secret(cookie, cluster);
-        proof(&secret, connection) == blake3::Hash::from_bytes(proof_received)
-    }
-
-    fn secret(&self, cookie: &Cookie, cluster: ClusterId) -> [u8; 32] {
+    /// What a grant of these claims is proved with.
+    pub(crate) fn secret(&self, cookie: &Cookie, cluster: ClusterId) -> [u8; 32] {
         let claims = codec::encode(&(cluster, self)).unwrap_or_default();
-        *blake3::keyed_hash(&cookie.grant_key(), &claims).as_bytes()
+        *blake3::keyed_hash(&cookie.derived_key("aspen 2026 cookie: grant"), &claims).as_bytes()
     }
-}
-
-fn proof(secret: &[u8; 32], connection: &Connection) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new_keyed(secret);
-    hasher.update(&channel_binding(connection)).update(b"client").finalize()
 }
 
 impl fmt::Debug for Grant {

@@ -6,7 +6,7 @@ use aspen_core::{ClusterId, NodeId, Rights};
 use iroh::endpoint::Connection;
 use serde::{Deserialize, Serialize};
 
-use crate::close::CloseCode;
+use crate::close::{CloseCode, close};
 use crate::frame::{STRANGER_FRAME_BYTES_MAX, read_frame, write_frame};
 use crate::grant::GrantClaims;
 use crate::members::Members;
@@ -76,6 +76,15 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
+impl Refusal {
+    /// Closes the connection while the streams of the exchange are still open: their end must not
+    /// overtake the reason.
+    pub(crate) fn closing(self, connection: &Connection) -> Self {
+        close(connection, self.code, &self.reason);
+        self
+    }
+}
+
 /// Says hello on a fresh connection and waits to be let in.
 pub(crate) async fn say_hello(connection: &Connection, hello: &Hello) -> io::Result<()> {
     let (mut send, mut recv) = connection.open_bi().await.map_err(io::Error::from)?;
@@ -97,7 +106,8 @@ pub(crate) async fn receive_hello(
     let (mut send, mut recv) =
         connection.accept_bi().await.map_err(|error| malformed(error.into()))?;
     let hello: Hello = read_frame(&mut recv, STRANGER_FRAME_BYTES_MAX).await.map_err(malformed)?;
-    let admitted = judge(connection, members, cookie, hello)?;
+    let judged = judge(connection, members, cookie, hello);
+    let admitted = judged.map_err(|refusal| refusal.closing(connection))?;
     write_frame(&mut send, &Welcome).await.map_err(malformed)?;
     Ok(admitted)
 }

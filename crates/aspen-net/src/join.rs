@@ -12,8 +12,8 @@ use std::time::Duration;
 use aspen_core::{JoinReply, JoinRequest, RequestHandler, runtime};
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 
+use crate::channel_proof::JoinRole;
 use crate::close::{CloseCode, close, close_cause};
-use crate::cookie::JoinRole;
 use crate::dial::Dialer;
 use crate::endpoint::endpoint_key;
 use crate::frame::{PROVED_FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX, read_frame, write_frame};
@@ -104,7 +104,8 @@ async fn receive_request(
         connection.accept_bi().await.map_err(|error| malformed(error.into()))?;
     let theirs: Proof = read_frame(&mut recv, STRANGER_FRAME_BYTES_MAX).await.map_err(malformed)?;
     if blake3::Hash::from_bytes(theirs) != cookie.join_proof(connection, JoinRole::Joiner) {
-        return Err(refusal(CloseCode::Cookie, "the cookie does not match this cluster's"));
+        let refusal = refusal(CloseCode::Cookie, "the cookie does not match this cluster's");
+        return Err(refusal.closing(connection));
     }
     let own: Proof = *cookie.join_proof(connection, JoinRole::Member).as_bytes();
     write_frame(&mut send, &own).await.map_err(malformed)?;

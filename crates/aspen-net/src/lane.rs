@@ -19,6 +19,13 @@ use crate::dial::DialError;
 use crate::protocol::{BatchCall, ClientService};
 use crate::slot::Slot;
 
+/// How many batches are sent however few requests wait. More shortens the wait of a request that
+/// finds others under way; fewer makes fuller batches under a medium load.
+const EAGER_BATCHES: usize = 2;
+
+/// How many waiting requests justify one more batch.
+const FULL_ENOUGH_REQUESTS: usize = 32;
+
 /// Requests that may share batches.
 pub(crate) struct Lane {
     slot: Arc<Slot>,
@@ -32,6 +39,15 @@ struct Queue {
     /// Tasks that take from the queue; 0 only when nothing waits.
     pumps: usize,
     next: u64,
+}
+
+impl Queue {
+    /// Two batches are always let go, so that one is prepared while the other is answered. More
+    /// than that only pays when they are well filled: every batch costs both sides the same.
+    fn wants_pump(&self) -> bool {
+        let is_worth_it = self.pumps < EAGER_BATCHES || self.waiting.len() >= FULL_ENOUGH_REQUESTS;
+        self.pumps < BATCHES_IN_FLIGHT_MAX && is_worth_it
+    }
 }
 
 struct Pending {
@@ -90,7 +106,7 @@ impl Lane {
         let id = queue.next;
         queue.next += 1;
         queue.waiting.push_back(Pending { id, request, bytes, waiter });
-        if queue.pumps < BATCHES_IN_FLIGHT_MAX {
+        if queue.wants_pump() {
             queue.pumps += 1;
             runtime::spawn(Arc::clone(self).pump());
         }

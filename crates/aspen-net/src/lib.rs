@@ -16,42 +16,80 @@
 //! interface, and this crate knows nothing of Raft or of storage.
 
 mod address;
-mod batch;
-mod client_net;
-mod close;
-mod connections;
 mod cookie;
-mod deadline;
-mod dial;
-mod endpoint;
 mod error;
-mod frame;
-mod gate;
 mod grant;
-mod hello;
-mod join;
-mod lane;
-mod members;
 mod metrics;
-mod node_net;
-mod options;
-mod peer_transport;
-mod protocol;
-mod secret_key;
-mod serve;
-mod size;
-mod slot;
-mod streams;
+mod reach;
 mod ticket;
 
 pub use address::{ADDRESSES_PER_PEER_MAX, PeerAddress};
-pub use batch::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX, BATCHES_IN_FLIGHT_MAX, QUEUE_REQUESTS_MAX};
-pub use client_net::ClientNet;
 pub use cookie::{Cookie, InvalidCookie};
-pub use error::{BindError, CallError, JoinError};
+pub use error::{CallError, JoinError};
 pub use grant::{ClusterUnknown, Grant};
 pub use metrics::{NetMetrics, PeerMetrics};
-pub use node_net::NodeNet;
-pub use options::{ClientNetOptions, InvalidNetOptions, NetTimings, NodeNetOptions, Reach};
-pub use secret_key::{SecretKey, SecretKeyError};
+pub use reach::Reach;
 pub use ticket::{TICKET_PEERS_MAX, Ticket, TicketError};
+
+// Everything below needs sockets. A simulation has a network of its own and leaves it out.
+#[cfg(not(madsim))]
+mod batch;
+#[cfg(not(madsim))]
+mod bind_error;
+#[cfg(not(madsim))]
+mod channel_proof;
+#[cfg(not(madsim))]
+mod client_net;
+#[cfg(not(madsim))]
+mod close;
+#[cfg(not(madsim))]
+mod connections;
+#[cfg(not(madsim))]
+mod deadline;
+#[cfg(not(madsim))]
+mod dial;
+#[cfg(not(madsim))]
+mod endpoint;
+#[cfg(not(madsim))]
+mod frame;
+#[cfg(not(madsim))]
+mod gate;
+#[cfg(not(madsim))]
+mod hello;
+#[cfg(not(madsim))]
+mod join;
+#[cfg(not(madsim))]
+mod lane;
+#[cfg(not(madsim))]
+mod members;
+#[cfg(not(madsim))]
+mod node_net;
+#[cfg(not(madsim))]
+mod options;
+#[cfg(not(madsim))]
+mod peer_transport;
+#[cfg(not(madsim))]
+mod protocol;
+#[cfg(not(madsim))]
+mod secret_key;
+#[cfg(not(madsim))]
+mod serve;
+#[cfg(not(madsim))]
+mod size;
+#[cfg(not(madsim))]
+mod slot;
+#[cfg(not(madsim))]
+mod streams;
+
+#[cfg(not(madsim))]
+pub use batch::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX, BATCHES_IN_FLIGHT_MAX, QUEUE_REQUESTS_MAX};
+#[cfg(not(madsim))]
+pub use bind_error::BindError;
+#[cfg(not(madsim))]
+pub use client_net::ClientNet;
+#[cfg(not(madsim))]
+pub use node_net::NodeNet;
+#[cfg(not(madsim))]
+pub use options::{ClientNetOptions, InvalidNetOptions, NetTimings, NodeNetOptions};
+#[cfg(not(madsim))]
+pub use secret_key::{SecretKey, SecretKeyError};

@@ -86,6 +86,64 @@ pub(crate) enum ClientService {
     Batch(BatchCall),
 }
 
-/// Independent requests that travel together.
+/// Independent requests that travel together, at most
+/// [`crate::BATCH_REQUESTS_MAX`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct BatchCall(pub(crate) Vec<ClientRequest>);
+pub(crate) struct BatchCall(#[serde(with = "requests_bound")] pub(crate) Vec<ClientRequest>);
+
+/// Counts while it decodes: a request takes a few bytes in a message and many times that in memory.
+mod requests_bound {
+    use aspen_core::ClientRequest;
+    use aspen_core::codec::bounded;
+    use serde::{Deserializer, Serializer};
+
+    use crate::batch::BATCH_REQUESTS_MAX;
+
+    const LIMIT: &str = "BATCH_REQUESTS_MAX";
+
+    pub(super) fn serialize<S: Serializer>(
+        requests: &[ClientRequest],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        bounded::serialize(requests, serializer, LIMIT, BATCH_REQUESTS_MAX)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<ClientRequest>, D::Error> {
+        bounded::deserialize(deserializer, LIMIT, BATCH_REQUESTS_MAX)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use aspen_core::{ControlRequest, codec};
+
+    use super::*;
+    use crate::batch::BATCH_REQUESTS_MAX;
+
+    fn batch(requests: usize) -> BatchCall {
+        BatchCall(vec![ClientRequest::Control(ControlRequest::Status); requests])
+    }
+
+    #[test]
+    fn the_largest_batch_is_encoded_as_a_plain_sequence_and_read_back() {
+        let full = batch(BATCH_REQUESTS_MAX);
+        let bytes = codec::encode(&full).unwrap();
+        assert_eq!(bytes, codec::encode(&full.0).unwrap());
+        assert_eq!(codec::decode::<BatchCall>(&bytes).unwrap().0, full.0);
+    }
+
+    #[test]
+    fn a_longer_batch_is_refused_by_its_length_alone() {
+        let many = batch(BATCH_REQUESTS_MAX + 1);
+        assert!(codec::encode(&many).unwrap_err().to_string().contains("BATCH_REQUESTS_MAX"));
+        // Only the announced length is there: no request was read to refuse it.
+        let bytes = codec::encode(&many.0).unwrap();
+        let request = codec::encode(&many.0[0]).unwrap().len();
+        let announced = &bytes[..bytes.len() - many.0.len() * request];
+        let error = codec::decode::<BatchCall>(announced).unwrap_err().to_string();
+        assert!(error.contains("BATCH_REQUESTS_MAX"), "{error}");
+    }
+}

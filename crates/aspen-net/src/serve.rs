@@ -12,7 +12,6 @@ use irpc::WithChannels;
 use irpc::channel::mpsc;
 use tokio::sync::{Semaphore, watch};
 
-use crate::batch::BATCH_REQUESTS_MAX;
 use crate::close::{CloseCode, close};
 use crate::connections::Connections;
 use crate::endpoint::endpoint_key;
@@ -241,10 +240,6 @@ impl ClientServing {
         if self.expires_ms.is_some_and(|expires_ms| runtime::unix_time_ms() >= expires_ms) {
             let reason = "the grant has expired; ask for a new ticket";
             return close(&self.connection, CloseCode::Denied, reason);
-        }
-        if requests.len() > BATCH_REQUESTS_MAX {
-            let reason = format!("batch of more than {BATCH_REQUESTS_MAX} (BATCH_REQUESTS_MAX)");
-            return close(&self.connection, CloseCode::Malformed, &reason);
         }
         self.connections.count_batch(requests.len());
         send_responses(&tx, self.handler.handle(self.caller, requests).await).await;

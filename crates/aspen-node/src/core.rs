@@ -5,41 +5,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aspen_core::{ClusterId, EndpointKey, GroupId, NodeId, NodeRecord, Rights, ShardId};
-use aspen_net::{ClusterUnknown, NodeNet, Ticket};
+use aspen_net::{ClusterUnknown, Ticket};
 use aspen_raft::{Group, RaftHost};
-use aspen_storage::RedbLogStore;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::compose::Links;
 use crate::directory::Directory;
 use crate::disk_guard::DiskGuard;
-use crate::ops::{GroupSample, Number, Report};
 
 /// The program's version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The groups that every node holds.
-pub(crate) const GROUPS: [GroupId; 2] = [GroupId::META, GroupId::shard(ShardId::new(0))];
+pub const GROUPS: [GroupId; 2] = [GroupId::META, GroupId::shard(ShardId::new(0))];
 
 /// The parts of a running node.
 pub(crate) struct Core {
     pub(crate) node: NodeId,
     pub(crate) endpoint: EndpointKey,
     pub(crate) cluster: ClusterId,
-    pub(crate) net: Arc<NodeNet>,
+    pub(crate) links: Arc<dyn Links>,
     pub(crate) host: Arc<RaftHost>,
-    pub(crate) log: Arc<RedbLogStore>,
     pub(crate) meta: Arc<Group>,
     pub(crate) directory: Directory,
     pub(crate) guard: Arc<DiskGuard>,
     /// Wakes whoever keeps the directory when the registry was changed through this node.
     pub(crate) registry_changed: Notify,
     pub(crate) proposals: ProposalCounters,
+    /// Why the cluster does not count this node among its own; `None` while it does, as far as is
+    /// known.
+    pub(crate) refusal: Mutex<Option<String>>,
 }
 
 impl Core {
     /// This node as others reach it.
     pub(crate) fn record(&self) -> NodeRecord {
-        self.net.record()
+        self.links.record()
     }
 
     /// Whether this node leads the meta group.
@@ -49,7 +51,7 @@ impl Core {
 
     /// A ticket that names every node now known, with a grant of `rights` that does not expire.
     pub(crate) fn ticket(&self, rights: Rights) -> Result<Ticket, ClusterUnknown> {
-        let grant = Some(self.net.issue_grant(rights, None)?);
+        let grant = Some(self.links.issue_grant(rights)?);
         let peers = self.directory.ticket_peers(self.node);
         Ok(Ticket { cluster: self.cluster, peers, grant })
     }
@@ -63,55 +65,6 @@ impl Core {
                 let mut members = metrics.voters.iter().chain(&metrics.learners);
                 metrics.leader.is_some() && members.any(|member| *member == self.node)
             })
-    }
-
-    /// What the operations listener tells.
-    pub(crate) fn report(&self) -> Report {
-        let sample = |group: &Arc<Group>| GroupSample {
-            metrics: group.metrics(),
-            head_bytes: group.state().head_bytes() as u64,
-            proposals: self.proposals.get(group.id()),
-        };
-        Report {
-            version: VERSION,
-            groups: self.host.groups().iter().map(sample).collect(),
-            disk_used_percent: self.guard.used_percent(),
-            disk_level: self.guard.level(),
-            numbers: self.numbers(),
-        }
-    }
-
-    fn numbers(&self) -> Vec<Number> {
-        let (net, log) = (self.net.metrics(), self.log.metrics());
-        let online = net.peers.iter().filter(|peer| peer.online).count();
-        vec![
-            Number::gauge("aspen_net_connections", "Open connections.", net.connections as u64),
-            Number::gauge(
-                "aspen_net_client_connections",
-                "Open connections of clients.",
-                net.client_connections as u64,
-            ),
-            Number::gauge("aspen_net_peers_online", "Other nodes connected.", online as u64),
-            Number::counter("aspen_net_bytes_in_total", "Bytes received.", net.bytes_in),
-            Number::counter("aspen_net_bytes_out_total", "Bytes sent.", net.bytes_out),
-            Number::counter(
-                "aspen_net_rejected_connections_total",
-                "Connections refused.",
-                net.rejected_connections,
-            ),
-            Number::counter("aspen_net_reconnects_total", "Connections renewed.", net.reconnects),
-            Number::counter("aspen_net_requests_in_total", "Requests received.", net.requests_in),
-            Number::counter("aspen_net_batches_in_total", "Batches received.", net.batches_in),
-            Number::counter("aspen_log_commits_total", "Durable commits.", log.commits),
-            Number::counter("aspen_log_entries_total", "Entries made durable.", log.entries),
-            Number::counter("aspen_log_bytes_total", "Payload made durable.", log.bytes),
-            Number::counter(
-                "aspen_log_commit_microseconds_total",
-                "Time spent in commits.",
-                log.commit_us_total,
-            ),
-            Number::gauge("aspen_log_queue_len", "Writes that wait.", log.queue_len as u64),
-        ]
     }
 }
 
@@ -133,6 +86,7 @@ impl ProposalCounters {
     }
 
     /// How many so far.
+    #[cfg(not(madsim))]
     pub(crate) fn get(&self, group: GroupId) -> u64 {
         self.0.get(&group).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }

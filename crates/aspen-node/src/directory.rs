@@ -1,23 +1,37 @@
 //! The nodes that this node knows, and where they are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use aspen_core::runtime::{self, Instant};
 use aspen_core::{EndpointKey, NodeId, NodeRecord, NotLeader};
 use aspen_net::{PeerAddress, TICKET_PEERS_MAX};
 use parking_lot::RwLock;
+
+/// How long a node that another one named stays known although this node's replica of the registry
+/// lacks it. In that time the replica catches up, or the others are asked again.
+const INTRODUCTION_LASTS: Duration = Duration::from_secs(60);
 
 /// The known nodes by id, this one included. Everything in it is a hint: a wrong address costs an
 /// attempt to connect, and keys are checked by the network.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     records: RwLock<BTreeMap<NodeId, NodeRecord>>,
+    introduced: RwLock<Introduced>,
+}
+
+/// Nodes that a node of the cluster named when this one asked, and until when that counts.
+#[derive(Debug, Default)]
+struct Introduced {
+    records: Vec<NodeRecord>,
+    until: Option<Instant>,
 }
 
 impl Directory {
     /// A directory of these nodes.
     pub(crate) fn new(records: impl IntoIterator<Item = NodeRecord>) -> Self {
         let records = records.into_iter().map(|record| (record.id, record)).collect();
-        Self { records: RwLock::new(records) }
+        Self { records: RwLock::new(records), introduced: RwLock::default() }
     }
 
     /// A node, when it is known.
@@ -48,6 +62,21 @@ impl Directory {
         let mut merged = self.records.read().clone();
         merged.extend(records.into_iter().map(|record| (record.id, record)));
         self.replace(merged)
+    }
+
+    /// Takes over what another node said about who is in the cluster; answers whether that changed
+    /// anything.
+    pub(crate) fn introduce(&self, records: Vec<NodeRecord>) -> bool {
+        let until = Some(runtime::now() + INTRODUCTION_LASTS);
+        *self.introduced.write() = Introduced { records: records.clone(), until };
+        self.merge(records)
+    }
+
+    /// What another node said lately.
+    pub(crate) fn introduced(&self) -> Vec<NodeRecord> {
+        let introduced = self.introduced.read();
+        let counts = introduced.until.is_some_and(|until| runtime::now() < until);
+        if counts { introduced.records.clone() } else { Vec::new() }
     }
 
     /// As many peers as a ticket holds, `first` among them.

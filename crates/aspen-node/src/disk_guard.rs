@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(madsim))]
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,16 +11,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use aspen_core::{Command, Operation, WriteError, WriteFailure};
 
 /// Tells how full a disk is.
-pub(crate) trait DiskProbe: Send + Sync + 'static {
+pub trait DiskProbe: Send + Sync + 'static {
     /// The part in use, in percent rounded up.
+    ///
+    /// # Errors
+    /// When it cannot be told; the last answer stays in force.
     fn used_percent(&self) -> std::io::Result<u8>;
 }
 
 /// Asks the file system that holds a directory.
+#[cfg(not(madsim))]
 pub(crate) struct FileSystemProbe {
     path: PathBuf,
 }
 
+#[cfg(not(madsim))]
 impl FileSystemProbe {
     /// Looks at the disk under `path`.
     pub(crate) fn new(path: &Path) -> Self {
@@ -27,6 +33,7 @@ impl FileSystemProbe {
     }
 }
 
+#[cfg(not(madsim))]
 impl DiskProbe for FileSystemProbe {
     fn used_percent(&self) -> std::io::Result<u8> {
         let disk = rustix::fs::statvfs(&self.path)?;
@@ -36,6 +43,7 @@ impl DiskProbe for FileSystemProbe {
 
 /// Used blocks as a part of those that we could use: what is reserved for the system's
 /// administrator counts neither as used nor as free, as in `df`.
+#[cfg(not(madsim))]
 fn percent(used: u64, available: u64) -> u8 {
     let total = used.saturating_add(available).max(1);
     let percent = (u128::from(used) * 100).div_ceil(u128::from(total));
@@ -44,11 +52,11 @@ fn percent(used: u64, available: u64) -> u8 {
 
 /// How full the disk may become.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DiskLimits {
+pub struct DiskLimits {
     /// From here on, warn.
-    pub(crate) warn_percent: u8,
+    pub warn_percent: u8,
     /// From here on, refuse puts.
-    pub(crate) refuse_percent: u8,
+    pub refuse_percent: u8,
 }
 
 /// What the last look found.

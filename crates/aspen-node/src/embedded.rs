@@ -58,7 +58,7 @@ impl Channel for LocalChannel {
     ) -> Result<ClientResponse, CallError> {
         match self.is_local(peer, &request) {
             true => self.call_locally(request, timeout).await,
-            false => self.core.net.call(peer, request, timeout).await,
+            false => self.core.links.call(peer, request, timeout).await,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Becoming a node of a running cluster.
 
-use std::path::Path;
 use std::time::Duration;
 
 use aspen_core::runtime::{self, Instant};
 use aspen_core::{ClusterId, JoinReply, JoinRequest, NodeRecord};
-use aspen_net::{JoinError, NodeNet, PeerAddress, Ticket};
+use aspen_net::{JoinError, PeerAddress};
+
+use crate::compose::{Entry, Links};
 
 /// How long one node may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,33 +57,41 @@ pub(crate) enum Asked {
     NotNow(String),
 }
 
-/// Asks until the cluster has decided or `timeout` has passed.
-pub(crate) async fn join(
-    net: &NodeNet,
+/// Asks the cluster that `peers` belong to for admission, until it has decided or `timeout` has
+/// passed. Joining is idempotent; keep the answer durably before anything else.
+///
+/// # Errors
+/// See [`JoinFailure`].
+pub async fn ask_to_join(
+    links: &dyn Links,
     peers: &[PeerAddress],
-    request: &JoinRequest,
+    cluster: ClusterId,
     timeout: Duration,
-) -> Result<(ClusterId, Vec<NodeRecord>), JoinFailure> {
-    let deadline = runtime::now() + timeout;
-    let mut pause = PAUSE_MIN;
+) -> Result<Entry, JoinFailure> {
+    let request = JoinRequest { node: links.record(), cluster: Some(cluster) };
+    let mut patience = Patience::of(timeout);
     loop {
-        let last = match ask_any(net, peers, request).await {
-            Asked::Welcome { cluster, nodes } => return Ok((cluster, nodes)),
+        let last = match ask_any(links, peers, &request).await {
+            Asked::Welcome { cluster, nodes } => return Ok(Entry { cluster, nodes }),
             Asked::Refused(refusal) => return Err(JoinFailure::Refused(refusal)),
             Asked::NotNow(cause) => cause,
         };
         tracing::info!(cause = last, "not let in yet");
-        if !pause_before(deadline, &mut pause).await {
+        if !patience.pause().await {
             return Err(JoinFailure::Timeout { waited_ms: millis(timeout), last });
         }
     }
 }
 
 /// Asks the peers in turn until one decides.
-pub(crate) async fn ask_any(net: &NodeNet, peers: &[PeerAddress], request: &JoinRequest) -> Asked {
+pub(crate) async fn ask_any(
+    links: &dyn Links,
+    peers: &[PeerAddress],
+    request: &JoinRequest,
+) -> Asked {
     let mut last = "there is no node to ask".to_owned();
     for peer in peers {
-        match ask(net, peer, request).await {
+        match ask(links, peer, request).await {
             Asked::NotNow(cause) => last = cause,
             decided => return decided,
         }
@@ -91,10 +100,10 @@ pub(crate) async fn ask_any(net: &NodeNet, peers: &[PeerAddress], request: &Join
 }
 
 /// Asks one peer, and whom it names instead.
-async fn ask(net: &NodeNet, peer: &PeerAddress, request: &JoinRequest) -> Asked {
+async fn ask(links: &dyn Links, peer: &PeerAddress, request: &JoinRequest) -> Asked {
     let mut peer = peer.clone();
     for _ in 0..=REDIRECTS_MAX {
-        match net.join(&peer, request.clone(), ANSWER_TIMEOUT).await {
+        match links.join(&peer, request.clone(), ANSWER_TIMEOUT).await {
             Ok(JoinReply::Welcome { cluster, nodes }) => return Asked::Welcome { cluster, nodes },
             Ok(JoinReply::Redirect(record)) => peer = PeerAddress::from(&record),
             Ok(JoinReply::Refused(refusal)) => return Asked::Refused(refusal),
@@ -106,62 +115,30 @@ async fn ask(net: &NodeNet, peer: &PeerAddress, request: &JoinRequest) -> Asked 
     Asked::NotNow("the nodes send this node from one to the other".to_owned())
 }
 
-/// Reads a ticket from a file that another process may still have to write.
-pub(crate) async fn await_ticket(path: &Path, timeout: Duration) -> Result<Ticket, JoinFailure> {
-    let deadline = runtime::now() + timeout;
-    let mut pause = PAUSE_MIN;
-    loop {
-        let last = match read_ticket(path).await {
-            Ok(ticket) => return Ok(ticket),
-            Err(cause) => cause,
-        };
-        if !pause_before(deadline, &mut pause).await {
-            return Err(JoinFailure::TicketFile(path.display().to_string(), last));
+/// How long something is tried, with pauses that grow.
+pub(crate) struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    /// For `timeout` from now on.
+    pub(crate) fn of(timeout: Duration) -> Self {
+        Self { deadline: runtime::now() + timeout, pause: PAUSE_MIN }
+    }
+
+    /// Waits a little longer each time; answers whether there is time for another try.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let next = runtime::now() + self.pause;
+        if next >= self.deadline {
+            return false;
         }
+        runtime::sleep_until(next).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
     }
-}
-
-/// Reads a ticket from a file.
-pub(crate) async fn read_ticket(path: &Path) -> Result<Ticket, String> {
-    let path = path.to_owned();
-    let text = runtime::spawn_blocking(move || std::fs::read_to_string(path)).await;
-    let text = text.and_then(|text| text).map_err(|error| error.to_string())?;
-    text.trim().parse().map_err(|error| format!("{error}"))
-}
-
-/// Waits a little longer each time; answers whether there is time for another try.
-async fn pause_before(deadline: Instant, pause: &mut Duration) -> bool {
-    let next = runtime::now() + *pause;
-    if next >= deadline {
-        return false;
-    }
-    runtime::sleep_until(next).await;
-    *pause = (*pause * 2).min(PAUSE_MAX);
-    true
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::*;
-
-    #[tokio::test]
-    async fn a_ticket_file_may_come_late_but_not_never() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ticket");
-        let error = await_ticket(&path, Duration::ZERO).await.unwrap_err().to_string();
-        assert!(error.contains("ticket"), "{error}");
-        let ticket = Ticket { cluster: ClusterId::new([1; 16]), peers: vec![], grant: None };
-        let text = ticket.to_string();
-        let late = runtime::spawn(async move {
-            std::fs::write(&path, text).unwrap();
-            path
-        });
-        let path = late.await.unwrap();
-        assert_eq!(await_ticket(&path, Duration::from_secs(60)).await.unwrap(), ticket);
-    }
 }

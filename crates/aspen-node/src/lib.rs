@@ -18,33 +18,53 @@
     reason = "a failed write is rare and its error is handed on, not kept"
 )]
 
-mod builder;
-mod config;
-mod node;
+pub mod compose;
 
-mod check;
 mod core;
-mod data_dir;
 mod directory;
 mod disk_guard;
 mod embedded;
-mod error;
 mod join;
 mod membership;
-mod ops;
 mod registry;
 mod service;
-mod start;
 mod tasks;
+
+pub use join::JoinFailure;
+
+// Everything below is about processes, files and sockets, which a simulation replaces.
+#[cfg(not(madsim))]
+mod builder;
+#[cfg(not(madsim))]
+mod check;
+#[cfg(not(madsim))]
+mod config;
+#[cfg(not(madsim))]
+mod data_dir;
+#[cfg(not(madsim))]
+mod error;
+#[cfg(not(madsim))]
+mod node;
+#[cfg(not(madsim))]
+mod ops;
+#[cfg(not(madsim))]
+mod start;
+#[cfg(not(madsim))]
 mod telemetry;
 
+#[cfg(not(madsim))]
 pub use builder::NodeBuilder;
+#[cfg(not(madsim))]
 pub use check::{Findings, check_dir};
+#[cfg(not(madsim))]
 pub use config::{
     Config, ConfigError, Layers, LogFormat, ReachSetting, SecretText, Setting, settings,
 };
+#[cfg(not(madsim))]
 pub use data_dir::DataDirError;
+#[cfg(not(madsim))]
 pub use error::StartError;
-pub use join::JoinFailure;
+#[cfg(not(madsim))]
 pub use node::Node;
+#[cfg(not(madsim))]
 pub use telemetry::start_logging;

@@ -3,6 +3,7 @@
 mod http;
 mod prometheus;
 mod report;
+mod sample;
 
 pub(crate) use http::serve;
 pub(crate) use prometheus::{Exposition, Sample};

@@ -19,6 +19,7 @@ impl Signals {
     /// Waits for the next one; answers its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
+            biased;
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }

@@ -2,39 +2,38 @@
 
 mod cluster;
 mod network;
+mod peer_files;
 mod storage;
+mod ticket_file;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::{ClusterController, GroupId, NodeId, runtime};
+use aspen_core::{NodeId, runtime};
 use aspen_net::NodeNet;
-use aspen_raft::{RaftHost, RaftOptions};
+use aspen_raft::RaftOptions;
+use aspen_storage::RedbLogStore;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
-use crate::core::{Core, GROUPS, ProposalCounters};
+use crate::compose::{self, ComposedNode, DiskLimits, DiskProbe, OpenNode, Running, Settings};
 use crate::data_dir::{DataDir, Stage};
-use crate::directory::Directory;
-use crate::disk_guard::{DiskGuard, DiskLimits, DiskProbe, FileSystemProbe};
-use crate::service::Service;
-use crate::tasks::Tasks;
+use crate::disk_guard::FileSystemProbe;
 use crate::{Config, StartError, ops};
 
-pub(crate) use storage::Storage;
+use peer_files::PeerFiles;
+use storage::Storage;
 
-/// What has been started so far. Whatever the stage, [`Parts::stop`] closes exactly that, so a
+/// What has been started so far. Whatever the stage, [`Started::stop`] closes exactly that, so a
 /// failure half way leaves nothing open.
-pub(crate) struct Parts {
+pub(crate) struct Started {
     config: Config,
     dir: DataDir,
     storage: Option<Storage>,
     net: Option<Arc<NodeNet>>,
-    host: Option<Arc<RaftHost>>,
-    tasks: Tasks,
+    running: Option<Arc<Running>>,
 }
 
-impl Parts {
+impl Started {
     /// Checks the configuration and takes the data directory.
     pub(crate) async fn prepare(config: Config) -> Result<Self, StartError> {
         for warning in config.validate()? {
@@ -44,84 +43,61 @@ impl Parts {
         let (path, node) = (config.dir.clone(), NodeId::new(config.id));
         let dir = runtime::spawn_blocking(move || DataDir::open(&path, node)).await??;
         let _ = std::fs::remove_file(dir.ticket_file());
-        Ok(Self { config, dir, storage: None, net: None, host: None, tasks: Tasks::new() })
+        Ok(Self { config, dir, storage: None, net: None, running: None })
     }
 
     /// Brings everything else up, in order.
     pub(crate) async fn bring_up(
         &mut self,
         probe: Option<Arc<dyn DiskProbe>>,
-    ) -> Result<(Arc<Core>, Arc<Service>), StartError> {
-        let guard = Arc::new(self.disk_guard(probe));
+    ) -> Result<ComposedNode, StartError> {
         let storage = Storage::open(&self.dir, self.config.head_bytes_max).await?;
         let storage = self.storage.insert(storage);
+        let log = storage.log();
         let net = network::bind(&self.config, &self.dir).await?;
         let net = self.net.insert(net).clone();
-        let options = raft_options(&self.config);
-        let host = RaftHost::new(self.dir.identity().node, net.transport(), options);
-        let host = self.host.insert(host).clone();
-        storage.open_groups(&host).await?;
-        let meta = host.group(GroupId::META).ok_or(aspen_raft::OpenError::Stopping)?;
+        let parts = compose::Parts {
+            links: net.clone(),
+            transport: net.transport(),
+            log: log.clone(),
+            groups: storage.groups(),
+            disk: probe.unwrap_or_else(|| Arc::new(FileSystemProbe::new(self.dir.path()))),
+        };
+        let node = OpenNode::open(settings(&self.config), parts).await?;
+        self.running = Some(node.running());
         // Last of what takes time: once a node is let in, its peers try to reach it.
-        let entered = cluster::enter(&self.config, &mut self.dir, &net).await?;
-        storage.bind(entered.cluster, self.dir.identity().node).await?;
-        net.set_cluster(entered.cluster);
-        let own = net.record();
-        net.set_peers(entered.nodes.clone());
-        let core = Arc::new(Core {
-            node: own.id,
-            endpoint: own.endpoint,
-            cluster: entered.cluster,
-            directory: Directory::new(entered.nodes),
-            guard,
-            registry_changed: Notify::new(),
-            proposals: ProposalCounters::new(GROUPS),
-            log: storage.log(),
-            net,
-            host,
-            meta,
-        });
-        let service = Arc::new(Service::new(core.clone()));
-        core.net.serve(core.host.clone(), service.clone());
-        self.found(&core).await?;
-        self.start_tasks(&core).await?;
-        Ok((core, service))
+        let entry = cluster::enter(&self.config, &mut self.dir, &*net).await?;
+        net.set_cluster(entry.cluster);
+        let node = node.enter(entry).await?;
+        net.serve(node.peers(), node.requests());
+        self.found(&node).await?;
+        node.start_tasks(Some(Arc::new(PeerFiles::new(&self.dir))));
+        self.start_ops(&node, log).await?;
+        Ok(node)
     }
 
-    /// Makes this node the first member of the groups of a new cluster. After a crash in between
-    /// it goes on where it was; once it is through, it never happens again.
-    async fn found(&mut self, core: &Core) -> Result<(), StartError> {
+    /// The first node of a new cluster is its first member.
+    async fn found(&mut self, node: &ComposedNode) -> Result<(), StartError> {
         if self.dir.identity().stage != Stage::Founding {
             return Ok(());
         }
-        for group in GROUPS {
-            core.host.init(group, vec![core.record()]).await?;
-        }
-        Ok(self.dir.enter(core.cluster, Stage::Member)?)
+        node.found().await?;
+        Ok(self.dir.enter(node.cluster(), Stage::Member)?)
     }
 
-    async fn start_tasks(&mut self, core: &Arc<Core>) -> Result<(), StartError> {
-        let every = Duration::from_millis(self.config.disk_check_ms);
-        self.tasks.start_disk_guard(core, every);
-        self.tasks.start_membership(core, &self.dir);
-        if let Some(address) = self.config.ops_listen {
-            let listener = TcpListener::bind(address).await;
-            let listener =
-                listener.map_err(|error| StartError::Ops { address, detail: error.to_string() })?;
-            let core = core.clone();
-            let route = move |path: &str| core.report().answer(path);
-            self.tasks.start(ops::serve(listener, Arc::new(route)));
-        }
+    async fn start_ops(
+        &self,
+        node: &ComposedNode,
+        log: Arc<RedbLogStore>,
+    ) -> Result<(), StartError> {
+        let Some(address) = self.config.ops_listen else { return Ok(()) };
+        let listener = TcpListener::bind(address).await;
+        let listener =
+            listener.map_err(|error| StartError::Ops { address, detail: error.to_string() })?;
+        let core = node.core().clone();
+        let route = move |path: &str| core.report(&log).answer(path);
+        node.start_task(ops::serve(listener, Arc::new(route)));
         Ok(())
-    }
-
-    fn disk_guard(&self, probe: Option<Arc<dyn DiskProbe>>) -> DiskGuard {
-        let limits = DiskLimits {
-            warn_percent: self.config.disk_warn_percent,
-            refuse_percent: self.config.disk_refuse_percent,
-        };
-        let probe = probe.unwrap_or_else(|| Arc::new(FileSystemProbe::new(self.dir.path())));
-        DiskGuard::new(probe, limits)
     }
 
     /// Stops everything that was started, in the opposite order, within the configured time. What
@@ -134,9 +110,8 @@ impl Parts {
     }
 
     async fn stop_in_order(&mut self) {
-        self.tasks.stop().await;
-        if let Some(host) = self.host.take() {
-            host.shutdown().await;
+        if let Some(running) = self.running.take() {
+            running.stop().await;
         }
         if let Some(net) = self.net.take() {
             net.close().await;
@@ -144,6 +119,17 @@ impl Parts {
         if let Some(storage) = self.storage.take() {
             storage.close().await;
         }
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        raft: raft_options(config),
+        disk: DiskLimits {
+            warn_percent: config.disk_warn_percent,
+            refuse_percent: config.disk_refuse_percent,
+        },
+        disk_check_every: Duration::from_millis(config.disk_check_ms),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Nodes as wholes: real directories, real connections, and the real program.
+#![cfg(not(madsim))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "process/cluster.rs"]

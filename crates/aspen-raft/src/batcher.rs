@@ -101,7 +101,9 @@ impl Batcher {
         let options = &self.replica.options;
         let (mut count, mut len_bytes) = (first.proposals.len(), first.len_bytes);
         let mut batch = vec![first];
-        while let Ok(next) = self.queue.try_recv() {
+        while !runtime::buggify("raft-batch-alone")
+            && let Ok(next) = self.queue.try_recv()
+        {
             count += next.proposals.len();
             len_bytes += next.len_bytes;
             if count > options.batch_proposals_max || len_bytes > options.batch_bytes_max {
@@ -159,7 +161,12 @@ fn check(replies: Replies, expected: usize) -> Result<Replies, WriteError> {
 async fn replicate(replica: &Replica, batch: EncodedBatch) -> Result<Replies, WriteError> {
     let give_up = runtime::now() + LEASE_WAIT;
     loop {
-        let error = match replica.raft.client_write(batch.clone()).await {
+        let written = match runtime::planted("apply-twice") {
+            #[cfg(madsim)]
+            true => crate::planted::write_impatiently(replica, &batch).await,
+            _ => replica.raft.client_write(batch.clone()).await,
+        };
+        let error = match written {
             Ok(response) => return Ok(response.data),
             Err(error) => error,
         };

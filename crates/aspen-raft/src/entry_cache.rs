@@ -7,20 +7,23 @@ use crate::types::RaftEntry;
 use crate::wire::entry_len_bytes;
 
 /// A gapless run of the log's newest entries, bounded by bytes. It may be empty, and it always ends
-/// where the log ends or is empty.
+/// where the log ends or is empty. Entries that are not durable yet are nowhere else and stay,
+/// whatever the bound; how many there can be is bounded by the proposals in flight.
 #[derive(Debug)]
 pub(crate) struct EntryCache {
     entries: VecDeque<RaftEntry>,
     len_bytes: usize,
     bytes_max: usize,
+    /// The index after the last entry that is durable.
+    durable_end: u64,
 }
 
 impl EntryCache {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { entries: VecDeque::new(), len_bytes: 0, bytes_max }
+        Self { entries: VecDeque::new(), len_bytes: 0, bytes_max, durable_end: 0 }
     }
 
-    /// Adds entries that the log has just taken; drops the oldest to stay within the bound.
+    /// Adds entries that the log takes next.
     pub(crate) fn push(&mut self, entries: impl IntoIterator<Item = RaftEntry>) {
         for entry in entries {
             let follows =
@@ -31,13 +34,28 @@ impl EntryCache {
             self.len_bytes += entry_len_bytes(&entry);
             self.entries.push_back(entry);
         }
-        while self.len_bytes > self.bytes_max {
+    }
+
+    /// Everything before `end` is durable now; drops the oldest of it to stay within the bound.
+    pub(crate) fn set_durable(&mut self, end: u64) {
+        self.durable_end = self.durable_end.max(end);
+        while self.len_bytes > self.bytes_max && self.front_is_durable() {
             self.pop_front();
         }
     }
 
+    fn front_is_durable(&self) -> bool {
+        self.entries.front().is_some_and(|entry| entry.log_id.index < self.durable_end)
+    }
+
+    /// The index after the newest entry; 0 when there is none.
+    pub(crate) fn end(&self) -> u64 {
+        self.entries.back().map_or(0, |entry| entry.log_id.index + 1)
+    }
+
     /// Forgets every entry at `from` and after it.
     pub(crate) fn truncate(&mut self, from: u64) {
+        self.durable_end = self.durable_end.min(from);
         while self.entries.back().is_some_and(|entry| entry.log_id.index >= from) {
             if let Some(entry) = self.entries.pop_back() {
                 self.len_bytes -= entry_len_bytes(&entry);
@@ -122,6 +140,7 @@ mod tests {
     fn stays_within_its_bytes() {
         let mut cache = EntryCache::new(1_000);
         cache.push((0..100).map(|index| entry(index, 100)));
+        cache.set_durable(100);
         assert!(cache.len_bytes <= 1_000);
         assert_eq!(indexes(cache.read(99..100, usize::MAX)), Some(vec![99]));
         assert_eq!(indexes(cache.read(0..100, usize::MAX)), None);
@@ -133,6 +152,19 @@ mod tests {
         cache.push((0..5).map(|index| entry(index, 100)));
         assert_eq!(indexes(cache.read(0..5, 1)), Some(vec![0]));
         assert_eq!(indexes(cache.read(0..5, 300)), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn what_is_not_durable_stays() {
+        let mut cache = EntryCache::new(1_000);
+        cache.push((0..100).map(|index| entry(index, 100)));
+        cache.set_durable(40);
+        assert_eq!(indexes(cache.read(40..41, usize::MAX)), Some(vec![40]));
+        assert_eq!(indexes(cache.read(39..40, usize::MAX)), None);
+        cache.truncate(50);
+        cache.push((50..60).map(|index| entry(index, 100)));
+        cache.set_durable(60);
+        assert!(cache.len_bytes <= 1_000);
     }
 
     #[test]

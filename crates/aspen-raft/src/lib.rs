@@ -31,6 +31,7 @@ mod append_stream;
 mod applied_index;
 mod batcher;
 mod control;
+mod durability;
 mod entry_cache;
 mod in_flight;
 mod log_adapter;
@@ -41,6 +42,8 @@ mod metrics;
 mod network;
 mod opening;
 mod peer_requests;
+#[cfg(madsim)]
+mod planted;
 mod proposer;
 mod purge;
 mod read_rounds;

@@ -8,7 +8,7 @@ use aspen_core::runtime::{self, Instant};
 use aspen_core::{Command, Proposal, Revision};
 
 use crate::group::Group;
-use crate::purge::keep_log_short;
+use crate::purge::{keep_log_short, shorten_log};
 
 /// How often the log's length is looked at. It costs a look at memory when there is nothing to do.
 const TICK: Duration = Duration::from_secs(1);
@@ -25,7 +25,12 @@ pub(crate) async fn run(group: Weak<Group>) {
         if group.replica.is_stopping() {
             return;
         }
-        if let Err(error) = keep_log_short(&group.replica).await {
+        // Followers that lag must then be sent a snapshot instead of entries.
+        let shortened = match runtime::buggify("raft-purge-early") {
+            true => shorten_log(&group.replica).await,
+            false => keep_log_short(&group.replica).await,
+        };
+        if let Err(error) = shortened {
             tracing::warn!(group = %group.id(), %error, "the log cannot be shortened");
         }
         history.tick(&group).await;

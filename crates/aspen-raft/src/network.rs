@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::{GroupId, Lane, NodeId, PeerRequest, Transport, TransportError};
+use aspen_core::{GroupId, Lane, NodeId, PeerRequest, Transport, TransportError, runtime};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream};
@@ -181,7 +181,10 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         mut request: AppendRequest,
         _option: RPCOption,
     ) -> RpcResult<AppendResponse> {
-        let count = fitting(request.entries.iter(), APPEND_BYTES_MAX).count();
+        let count = match runtime::buggify("raft-append-one-entry") {
+            true => request.entries.len().min(1),
+            false => fitting(request.entries.iter(), APPEND_BYTES_MAX).count(),
+        };
         let cut = count < request.entries.len();
         request.entries.truncate(count);
         let question = AppendMessage::from(&request);

@@ -7,6 +7,7 @@ use aspen_core::{GroupId, NodeId, Transport, runtime};
 use aspen_storage::{GroupLog, StateMachine};
 
 use crate::applied_index::AppliedIndex;
+use crate::durability::Durability;
 use crate::error::OpenError;
 use crate::group::Group;
 use crate::log_adapter::LogAdapter;
@@ -33,7 +34,8 @@ impl Opening {
         let silence = Silence::at_start(&*self.log);
         let applied = Arc::new(AppliedIndex::default());
         let flush_wanted = FlushWanted::default();
-        let raft = self.build(applied.clone(), flush_wanted.clone()).await?;
+        let durability = Arc::new(Durability::default());
+        let raft = self.build(applied.clone(), flush_wanted.clone(), durability.clone()).await?;
         let replica = Arc::new(Replica {
             group: self.group,
             node: self.node,
@@ -41,6 +43,7 @@ impl Opening {
             log: self.log,
             state: self.state,
             applied,
+            durability,
             transport: self.transport,
             options: self.options,
             silence,
@@ -57,6 +60,7 @@ impl Opening {
         &self,
         applied: Arc<AppliedIndex>,
         flush_wanted: FlushWanted,
+        durability: Arc<Durability>,
     ) -> Result<Raft, OpenError> {
         let config = self.options.to_config(&self.group.to_string()).validate();
         let config = config.map_err(|error| storage_error(self.group, error))?;
@@ -66,7 +70,10 @@ impl Opening {
             transport: self.transport.clone(),
             options: self.options.clone(),
         };
-        let log = LogAdapter::new(self.log.clone(), self.options.entry_cache_bytes);
+        let mut log = LogAdapter::new(self.log.clone(), self.options.entry_cache_bytes);
+        if self.options.overlap_syncs {
+            log = log.overlapping(self.node, durability);
+        }
         let state = StateAdapter::new(self.state.clone(), applied, self.log.clone(), flush_wanted);
         let node = self.node.get();
         let raft = Raft::build(node, Arc::new(config), peers, log, state).await;
@@ -85,7 +92,8 @@ async fn start(replica: &Arc<Replica>) -> Result<(), OpenError> {
     });
     let voters = voters.await.map_err(|error| storage_error(replica.group, error))?;
     let alone = voters == [node];
-    if !replica.options.silent_start || alone || !replica.silence.holds() {
+    let silent = replica.options.silent_start && !runtime::planted("no-silence");
+    if !silent || alone || !replica.silence.holds() {
         replica.silence.end();
         raft.runtime_config().elect(true);
     } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aspen_core::BATCH_PROPOSALS_MAX;
+use aspen_core::{BATCH_PROPOSALS_MAX, runtime};
 use serde::{Deserialize, Serialize};
 
 /// How this node takes part in its groups. Times in milliseconds, sizes in bytes.
@@ -15,8 +15,8 @@ pub struct RaftOptions {
     /// The least time without a leader before a follower seeks votes. Shorter fails over sooner;
     /// longer tolerates slower disks and networks.
     pub election_ms_min: u64,
-    /// The most such time, and the length of a leader's lease. The wider the gap to the minimum,
-    /// the rarer two candidates split the votes.
+    /// The most such time; a leader's lease is half of it. The wider the gap to the minimum, the
+    /// rarer two candidates split the votes; the shorter it is, the sooner a failover is over.
     pub election_ms_max: u64,
     /// How long a vote or heartbeat may take. Shorter gives up on dead peers sooner; longer
     /// tolerates slow links.
@@ -61,7 +61,11 @@ pub struct RaftOptions {
     /// How many bytes of recent entries a group keeps in memory for its followers and for `apply`.
     /// More spares reads of the log file; fewer saves memory.
     pub entry_cache_bytes: usize,
-    /// Whether a restarted node stays silent for `election_ms_max`: it neither votes nor campaigns.
+    /// Whether a leader sends entries to its followers while its own log still syncs them. With it
+    /// a write waits for the slower of two syncs that run at the same time; without it for one
+    /// after the other, and a leader whose disk hangs stops sending at once.
+    pub overlap_syncs: bool,
+    /// Whether a restarted node stays silent for one lease: it neither votes nor campaigns.
     /// Without it a restart forgets what it promised a leader and lease reads may be stale; with
     /// it a wholly restarted cluster elects later by that much.
     pub silent_start: bool,
@@ -87,6 +91,7 @@ impl Default for RaftOptions {
             history_ms: 300_000,
             log_bytes_kept: 32 * 1024 * 1024,
             entry_cache_bytes: 8 * 1024 * 1024,
+            overlap_syncs: true,
             silent_start: true,
         }
     }
@@ -147,6 +152,13 @@ impl RaftOptions {
             let problem = format!("must stay below election_ms_max ({})", self.election_ms_max);
             return Err(invalid("election_ms_min", problem));
         }
+        if self.campaign_ms_min() >= self.lease_ms() {
+            let problem = format!(
+                "must be over two and a half times heartbeat_ms ({}): half of it is the lease",
+                self.heartbeat_ms
+            );
+            return Err(invalid("election_ms_max", problem));
+        }
         Ok(())
     }
 
@@ -155,8 +167,8 @@ impl RaftOptions {
         openraft::Config {
             cluster_name: group.to_owned(),
             heartbeat_interval: self.heartbeat_ms,
-            election_timeout_min: self.election_ms_min,
-            election_timeout_max: self.election_ms_max,
+            election_timeout_min: self.campaign_ms_min(),
+            election_timeout_max: self.lease_ms(),
             install_snapshot_timeout: self.install_timeout_ms,
             max_payload_entries: APPEND_ENTRIES_MAX,
             // Snapshots and purges are decided by the maintenance task, by bytes, not by counts.
@@ -165,7 +177,7 @@ impl RaftOptions {
             replication_lag_threshold: LEARNER_LAG_ENTRIES_MAX,
             enable_pre_vote: Some(true),
             // A restored leader would reuse log ids of entries that it sent but lost.
-            enable_leader_restore: Some(false),
+            enable_leader_restore: Some(runtime::planted("leader-restore")),
             // A write waits for both the leader's and a follower's sync; followers begin as soon as
             // they can.
             broadcast_submitted_on_append: Some(true),
@@ -199,7 +211,20 @@ impl RaftOptions {
 
     /// How long a leader's lease may outlive its last contact.
     pub(crate) fn lease(&self) -> Duration {
-        Duration::from_millis(self.election_ms_max)
+        Duration::from_millis(self.lease_ms())
+    }
+
+    /// A follower of openraft first waits for its leader's lease, which is as long as the longest
+    /// election timeout, and then for a random election timeout: up to twice that together.
+    fn lease_ms(&self) -> u64 {
+        self.election_ms_max / 2
+    }
+
+    /// The shortest time that a follower waits after the lease. It must pass a heartbeat and the
+    /// tick of the clock that counts it.
+    fn campaign_ms_min(&self) -> u64 {
+        let after_lease = self.election_ms_min.saturating_sub(self.lease_ms());
+        after_lease.max(self.heartbeat_ms.saturating_add(self.heartbeat_ms / 4 + 1))
     }
 }
 
@@ -225,12 +250,34 @@ mod tests {
         RaftOptions::default().to_config("meta").validate().unwrap();
     }
 
+    /// What a follower waits in all: the lease, then openraft's own election timeout.
+    #[test]
+    fn a_follower_campaigns_within_the_configured_times() {
+        for (heartbeat_ms, min, max) in [(500, 1_500, 3_000), (150, 600, 1_200), (100, 400, 4_000)]
+        {
+            let (election_ms_min, election_ms_max) = (min, max);
+            let options = RaftOptions {
+                heartbeat_ms,
+                election_ms_min,
+                election_ms_max,
+                ..Default::default()
+            };
+            options.validate().unwrap();
+            let config = options.to_config("meta").validate().unwrap();
+            let lease = config.election_timeout_max;
+            assert!(lease + config.election_timeout_min >= min, "{config:?}");
+            assert!(lease + config.election_timeout_max <= max, "{config:?}");
+        }
+    }
+
     #[test]
     fn an_impossible_relation_names_its_field() {
         let options = RaftOptions { heartbeat_ms: 2_000, ..RaftOptions::default() };
         assert_eq!(options.validate().unwrap_err().field, "heartbeat_ms");
         let options = RaftOptions { election_ms_min: 3_000, ..RaftOptions::default() };
         assert_eq!(options.validate().unwrap_err().field, "election_ms_min");
+        let options = RaftOptions { heartbeat_ms: 1_300, ..RaftOptions::default() };
+        assert_eq!(options.validate().unwrap_err().field, "election_ms_max");
         let options = RaftOptions { batch_proposals_max: 0, ..RaftOptions::default() };
         assert_eq!(options.validate().unwrap_err().field, "batch_proposals_max");
         let options = RaftOptions { batch_proposals_max: 1 << 20, ..RaftOptions::default() };

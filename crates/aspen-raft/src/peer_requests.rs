@@ -18,8 +18,16 @@ use crate::wire::{WireLogId, WireVote};
 
 type Answer<T> = Result<T, PeerRejection>;
 
-/// Handles one message for one group.
+/// Handles one message for one group. The answer leaves only when everything that was begun before
+/// it is durable: see [`crate::durability`].
 pub(crate) async fn handle(group: &Group, request: PeerRequest) -> Answer<Bytes> {
+    let answer = answer(group, request).await?;
+    let settled = group.replica.durability.settle().await;
+    settled.map_err(|error| PeerRejection::Unavailable(error.to_string()))?;
+    Ok(answer)
+}
+
+async fn answer(group: &Group, request: PeerRequest) -> Answer<Bytes> {
     let kind = MessageKind::try_from(request.kind).map_err(malformed)?;
     let payload = &request.payload;
     let replica = &group.replica;

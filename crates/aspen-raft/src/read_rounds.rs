@@ -26,6 +26,9 @@ const READ_REQUESTS_MAX: usize = 64;
 /// How long a follower waits for its leader's read index before it looks who leads now.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How late a round is that a simulation holds up.
+const LATE: Duration = Duration::from_millis(300);
+
 /// The fence that reads of one freshness pass.
 pub(crate) struct ReadRounds {
     queue: mpsc::Sender<Waiter>,
@@ -152,6 +155,12 @@ impl ReadBatch {
 async fn round(replica: &Replica, lease: bool) -> Result<(), ReadError> {
     if replica.is_stopping() {
         return Err(ReadError::Unavailable("the node is stopping".into()));
+    }
+    if runtime::planted("read-without-read-index") {
+        return Ok(());
+    }
+    if runtime::buggify("raft-read-index-late") {
+        runtime::sleep(LATE).await;
     }
     let index = match replica.is_leader() {
         true => local_index(replica, lease).await.map_err(|error| read_error(replica, error))?,

@@ -9,6 +9,7 @@ use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver;
 
 use crate::applied_index::AppliedIndex;
+use crate::durability::Durability;
 use crate::metrics::group_metrics;
 use crate::options::RaftOptions;
 use crate::silence::Silence;
@@ -23,6 +24,7 @@ pub(crate) struct Replica {
     pub(crate) log: Arc<dyn GroupLog>,
     pub(crate) state: Arc<dyn StateMachine>,
     pub(crate) applied: Arc<AppliedIndex>,
+    pub(crate) durability: Arc<Durability>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) options: Arc<RaftOptions>,
     pub(crate) silence: Silence,

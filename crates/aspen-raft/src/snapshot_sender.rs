@@ -19,6 +19,9 @@ use crate::wire::WireVote;
 /// How many bytes of the file one message carries.
 pub(crate) const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 
+/// A chunk that a simulation cuts short: even a small snapshot then takes several.
+const CHUNK_BYTES_SMALL: usize = 512;
+
 const _: () = assert!(CHUNK_BYTES_MAX + 1024 < aspen_core::MESSAGE_BYTES_MAX);
 
 type Sending<T> = Result<T, StreamingError<TypeConfig>>;
@@ -69,7 +72,12 @@ impl SnapshotSender {
         let mut source = opened.and_then(|file| file).map_err(storage_error)?;
         let mut offset = 0;
         while offset < file.len_bytes {
-            let (rest, bytes) = read_chunk(source).await.map_err(storage_error)?;
+            if runtime::buggify("raft-snapshot-interrupted") {
+                return Err(storage_error("interrupted"));
+            }
+            let few = runtime::buggify("raft-snapshot-small-chunk");
+            let bytes_max = if few { CHUNK_BYTES_SMALL } else { CHUNK_BYTES_MAX };
+            let (rest, bytes) = read_chunk(source, bytes_max).await.map_err(storage_error)?;
             source = rest;
             if bytes.is_empty() {
                 return Err(storage_error("the snapshot file is shorter than it was"));
@@ -101,10 +109,10 @@ impl SnapshotSender {
     }
 }
 
-async fn read_chunk(mut file: File) -> std::io::Result<(File, Bytes)> {
+async fn read_chunk(mut file: File, bytes_max: usize) -> std::io::Result<(File, Bytes)> {
     runtime::spawn_blocking(move || {
-        let mut bytes = Vec::with_capacity(CHUNK_BYTES_MAX);
-        (&mut file).take(CHUNK_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(bytes_max);
+        (&mut file).take(bytes_max as u64).read_to_end(&mut bytes)?;
         Ok((file, Bytes::from(bytes)))
     })
     .await?

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aspen_core::{Reply, runtime};
 use aspen_storage::{AppliedState, Entry, EntryPayload, StateMachine};
@@ -20,6 +21,9 @@ use crate::wire::{self, Malformed};
 /// How many entries one call of `apply` takes. More pays its fixed cost less often; fewer answers
 /// the first of them sooner.
 const APPLY_ENTRIES_MAX: usize = 1_024;
+
+/// How late `apply` is where a simulation holds it up.
+const LATE: Duration = Duration::from_millis(100);
 
 /// openraft's state machine over a [`StateMachine`].
 #[derive(Clone)]
@@ -147,8 +151,12 @@ impl RaftStateMachine<TypeConfig> for StateAdapter {
     where
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
-        let mut batches = entries.ready_chunks(APPLY_ENTRIES_MAX);
+        let few = runtime::buggify("raft-apply-one-by-one");
+        let mut batches = entries.ready_chunks(if few { 1 } else { APPLY_ENTRIES_MAX });
         while let Some(batch) = batches.next().await {
+            if runtime::buggify("raft-apply-late") {
+                runtime::sleep(LATE).await;
+            }
             self.apply_batch(batch).await?;
         }
         Ok(())

@@ -86,6 +86,9 @@ impl From<LogError> for std::io::Error {
     }
 }
 
+/// Hears how a write went. It may be called on the writer's own thread, which it must not hold up.
+pub type Completion = Box<dyn FnOnce(Result<(), LogError>) + Send>;
+
 /// One group's log. Cheap to clone behind an `Arc`; calls of one group come one at a time except
 /// reads, which may run beside anything.
 #[async_trait]
@@ -96,6 +99,14 @@ pub trait GroupLog: Send + Sync + 'static {
     /// Appends entries that follow the last one without a gap. Returns once they are durable:
     /// acknowledging earlier loses acknowledged writes when a node restarts.
     async fn append(&self, records: Vec<LogRecord>) -> Result<(), LogError>;
+
+    /// Like [`GroupLog::append`], but returns once the write has its place before all later ones;
+    /// `completion` is called once it is durable or has failed, exactly once, in the order of the
+    /// writes. Until then neither [`GroupLog::state`] nor [`GroupLog::read`] shows the entries, and
+    /// a crash may lose them.
+    async fn append_begin(&self, records: Vec<LogRecord>, completion: Completion) {
+        completion(self.append(records).await);
+    }
 
     /// The entries of a range, in order and without gaps, from its start; fewer when they pass
     /// `bytes_max` (at least one is returned) or the log ends.

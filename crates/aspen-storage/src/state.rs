@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod error;
+mod fault_point;
 mod group_state;
 mod machine;
 mod memory_machine;
@@ -26,4 +27,4 @@ pub use snapshot::{
 pub use sqlite::{
     HEAD_BYTES_MIN, READERS_MAX, STATE_FORMAT, SqliteStateMachine, StateOptions, check_dir,
 };
-pub use tables::{Live, Tables, Version};
+pub use tables::{Live, Summary, Tables, Version};

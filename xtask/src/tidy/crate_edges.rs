@@ -33,6 +33,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &[]),
     // It measures another system and must not be able to borrow from this one.
     ("peer-etcd", &[]),
+    // It bombards what takes bytes from outside, wherever that is.
+    (
+        "aspen-fuzz",
+        &["aspen-core", "aspen-storage", "aspen-raft", "aspen-net", "aspen-node", "aspen-cli"],
+    ),
 ];
 
 /// The workspace-wide tests, which may use everything.

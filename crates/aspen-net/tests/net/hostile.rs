@@ -64,7 +64,9 @@ async fn strangers_that_send_garbage_are_closed_and_others_are_served() {
             let connection = connect(&raw, &node, alpn).await;
             send_garbage(&connection, &bytes).await;
             let closed = runtime::timeout(PATIENCE, connection.closed()).await.unwrap();
-            assert!(closed_with(&closed).is_some(), "{closed}");
+            // Who misses the goodbye, on a busy machine, is told by a reset.
+            let is_reset = matches!(closed, ConnectionError::Reset);
+            assert!(is_reset || closed_with(&closed).is_some(), "{closed}");
         }
     }
     assert_serves(&node).await;

@@ -1,4 +1,5 @@
 //! Endpoints of one process talk to each other over loopback.
+#![cfg(not(madsim))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod clients;

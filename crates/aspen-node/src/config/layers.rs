@@ -11,9 +11,9 @@ use super::{Config, ConfigError, Kind, SETTINGS};
 /// What the names of our environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "ASPEN_";
 
-/// Variables that share the prefix and belong to others: the client's ticket, and the name of the
-/// configuration file, which is read before the layers.
-const ENVIRONMENT_OTHER: &[&str] = &["ASPEN_TICKET", "ASPEN_CONFIG"];
+/// Variables that share the prefix and belong to others: the client's ticket and what it logs, and
+/// the name of the configuration file, which is read before the layers.
+const ENVIRONMENT_OTHER: &[&str] = &["ASPEN_TICKET", "ASPEN_LOG", "ASPEN_CONFIG"];
 
 /// Layers of settings; each overrides the ones before it.
 #[derive(Clone, Debug, Default)]

@@ -61,7 +61,8 @@ fn unknown_names_are_errors_that_name_them() {
 
 #[test]
 fn variables_of_others_are_left_alone() {
-    let others = [variable("PATH", "/bin"), variable("ASPEN_TICKET", "aspen…")];
+    let others = [("PATH", "/bin"), ("ASPEN_TICKET", "aspen…"), ("ASPEN_LOG", "debug")];
+    let others = others.map(|(name, value)| variable(name, value));
     assert_eq!(Layers::new().environment(others).unwrap().build().unwrap(), Config::default());
 }
 
@@ -153,6 +154,7 @@ fn timings_must_be_positive_and_in_order() {
     assert_eq!(refused(|c| c.operations_in_flight_max = 0).0, "operations_in_flight_max");
     assert_eq!(refused(|config| config.heartbeat_ms = 1_500).0, "heartbeat_ms");
     assert_eq!(refused(|config| config.election_ms_max = 1_500).0, "election_ms_min");
+    assert_eq!(refused(|config| config.heartbeat_ms = 1_200).0, "election_ms_max");
 }
 
 #[test]

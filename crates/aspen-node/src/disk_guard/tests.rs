@@ -7,7 +7,9 @@ use aspen_core::{
     Applied, ClientId, Command, ErrorKind, Key, Operation, Revision, Transaction, Value,
 };
 
-use super::{DiskGuard, DiskLevel, DiskLimits, DiskProbe, FileSystemProbe, percent};
+use super::{DiskGuard, DiskLevel, DiskLimits, DiskProbe};
+#[cfg(not(madsim))]
+use super::{FileSystemProbe, percent};
 
 struct Dial(AtomicU8);
 
@@ -77,6 +79,7 @@ fn a_full_disk_refuses_puts_and_lets_deletes_go_on() {
     guard.admit(&Command::Compact { horizon: Revision::new(1) }).unwrap();
 }
 
+#[cfg(not(madsim))]
 #[test]
 fn percentages_round_up_and_never_overflow() {
     assert_eq!(percent(0, 0), 0);
@@ -85,6 +88,7 @@ fn percentages_round_up_and_never_overflow() {
     assert_eq!(percent(u64::MAX, 0), 100);
 }
 
+#[cfg(not(madsim))]
 #[test]
 fn the_file_system_answers() {
     let dir = tempfile::tempdir().unwrap();

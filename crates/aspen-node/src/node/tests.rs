@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aspen_core::{
     Applied, Caller, ClientRequest, ClientResponse, Command, ErrorKind, GroupId, Key, Operation,
-    Reply, RequestHandler, Rights, ShardId, Transaction, Value, WriteError, runtime,
+    Reply, Rights, ShardId, Transaction, Value, WriteError, runtime,
 };
 
 use super::Node;
-use crate::disk_guard::{DiskLevel, DiskProbe};
-use crate::service::Service;
+use crate::compose::DiskProbe;
+use crate::disk_guard::DiskLevel;
 use crate::{Config, SecretText};
 
 struct Dial(AtomicU8);
@@ -61,8 +61,8 @@ async fn propose(node: &Node, operation: Operation) -> Result<Reply, WriteError>
         session: None,
         command: Command::Transaction(transaction),
     };
-    let caller = Caller { endpoint: node.core.endpoint, rights: Rights::Write };
-    let answers = Service::new(node.core.clone()).handle(caller, vec![request]).await;
+    let caller = Caller { endpoint: node.composed.core().endpoint, rights: Rights::Write };
+    let answers = node.composed.requests().handle(caller, vec![request]).await;
     match answers.into_iter().next() {
         Some(ClientResponse::Propose(result)) => result,
         other => panic!("{other:?}"),
@@ -71,7 +71,7 @@ async fn propose(node: &Node, operation: Operation) -> Result<Reply, WriteError>
 
 async fn wait_for(node: &Node, level: DiskLevel) {
     let seen = async {
-        while node.core.guard.level() != level {
+        while node.composed.core().guard.level() != level {
             runtime::sleep(Duration::from_millis(5)).await;
         }
     };

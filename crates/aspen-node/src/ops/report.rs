@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) disk_used_percent: u8,
     /// What that means.
     pub(crate) disk_level: DiskLevel,
+    /// Why the cluster does not count the node among its own, when it does not.
+    pub(crate) refusal: Option<String>,
     /// Metrics of the parts that have no group.
     pub(crate) numbers: Vec<Number>,
 }
@@ -106,6 +108,7 @@ impl Report {
     /// Whether clients should be sent here.
     fn ready_problems(&self) -> Vec<String> {
         let mut problems = self.health_problems();
+        problems.extend(self.refusal.clone());
         if self.groups.is_empty() {
             problems.push("no groups are open".to_owned());
         }

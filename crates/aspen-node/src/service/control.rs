@@ -79,7 +79,7 @@ async fn remove_node(core: &Core, node: NodeId) -> Outcome {
 /// caller is sent there.
 async fn hand_over(core: &Core) -> Outcome {
     let voters = core.meta.metrics().voters;
-    let online = |id: &&NodeId| **id != core.node && core.net.peer_online(**id);
+    let online = |id: &&NodeId| **id != core.node && core.links.peer_online(**id);
     let Some(to) = voters.iter().find(online).copied() else {
         let detail = "no other voter is online; the last one of a cluster cannot be removed";
         return Err(ControlError::Invalid(detail.to_owned()));

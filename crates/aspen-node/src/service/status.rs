@@ -45,7 +45,7 @@ type Answer = (NodeRecord, Option<ClusterStatus>);
 
 async fn ask(core: &Core, record: NodeRecord) -> Answer {
     let request = ClientRequest::Control(ControlRequest::Status);
-    let answer = core.net.call(&PeerAddress::from(&record), request, ANSWER_TIMEOUT).await;
+    let answer = core.links.call(&PeerAddress::from(&record), request, ANSWER_TIMEOUT).await;
     let status = match answer {
         Ok(ClientResponse::Control(Ok(ControlResponse::Status(status)))) => Some(*status),
         Ok(other) => {

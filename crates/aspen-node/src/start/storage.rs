@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aspen_core::{ClusterId, GroupId, NodeId, runtime};
-use aspen_raft::RaftHost;
+use aspen_core::{GroupId, runtime};
 use aspen_storage::state::{SqliteStateMachine, StateOptions};
 use aspen_storage::{LogOptions, RedbLogStore, StateMachine};
 
 use crate::StartError;
-use crate::core::GROUPS;
+use crate::compose::{GROUPS, GroupParts};
 use crate::data_dir::DataDir;
 
 /// How many bytes of recent changes the meta group holds in memory: it is small and changes rarely.
@@ -40,17 +39,14 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Binds the log to a cluster and node; refuses one that belongs elsewhere.
-    pub(crate) async fn bind(&self, cluster: ClusterId, node: NodeId) -> Result<(), StartError> {
-        Ok(self.log.stamp(cluster, node).await?)
-    }
-
-    /// Opens every group on its log and state.
-    pub(crate) async fn open_groups(&self, host: &RaftHost) -> Result<(), StartError> {
-        for (group, state) in &self.states {
-            host.open_group(*group, self.log.group(*group), state.clone()).await?;
-        }
-        Ok(())
+    /// Each group's part of the log, and its state.
+    pub(crate) fn groups(&self) -> Vec<GroupParts> {
+        let parts = |(group, state): &(GroupId, Arc<dyn StateMachine>)| GroupParts {
+            group: *group,
+            log: self.log.group(*group),
+            state: state.clone(),
+        };
+        self.states.iter().map(parts).collect()
     }
 
     /// The log of all groups.

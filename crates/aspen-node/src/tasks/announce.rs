@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::{Consistency, JoinRequest};
+use aspen_core::{Consistency, JoinRequest, runtime};
 use aspen_net::PeerAddress;
-
-use aspen_core::runtime;
 
 use crate::core::Core;
 use crate::join::{Asked, ask_any};
@@ -21,34 +19,60 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often to ask the others: after a welcome it takes them a moment to tell this node's replica.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
+/// What this node's replica of the registry says about it.
+enum Standing {
+    /// It is there as it is.
+    Registered,
+    /// So it is, but nobody leads as far as this node hears. It may have been away while the others
+    /// took in new nodes, and refuse the leader because it does not know it.
+    Unheard,
+    /// It was taken out for good.
+    Removed,
+    /// It is not there, or at another place, or the replica cannot tell.
+    Unknown,
+}
+
 /// Compares until it is dropped; announces while the registry lacks this node or has it elsewhere.
 pub(super) async fn announce(core: Arc<Core>) {
     let mut ask_after = runtime::now() + ASK_EVERY;
     loop {
-        if is_registered(&core).await {
-            runtime::sleep(COMPARE_EVERY).await;
-            continue;
-        }
-        if core.leads_meta() || runtime::now() >= ask_after {
-            match register(&core).await {
-                Ok(()) => tracing::info!("this node is registered where it is now"),
-                Err(cause) => tracing::info!(cause, "this node cannot be registered yet"),
+        match standing(&core).await {
+            Standing::Registered => {
+                *core.refusal.lock() = None;
+                ask_after = runtime::now() + ASK_EVERY;
+                runtime::sleep(COMPARE_EVERY).await;
             }
-            ask_after = runtime::now() + ASK_EVERY;
+            Standing::Removed => {
+                *core.refusal.lock() = Some("this node was removed from the cluster".to_owned());
+                runtime::sleep(COMPARE_EVERY).await;
+            }
+            Standing::Unheard | Standing::Unknown => {
+                if core.leads_meta() || runtime::now() >= ask_after {
+                    try_to_register(&core).await;
+                    ask_after = runtime::now() + ASK_EVERY;
+                }
+                runtime::sleep(LOOK_EVERY).await;
+            }
         }
-        runtime::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Whether this node's replica of the registry has this node as it is.
-async fn is_registered(core: &Core) -> bool {
+async fn standing(core: &Core) -> Standing {
     let own = core.record();
     match Registry::load(&core.meta, Consistency::Stale).await {
-        Ok(registry) => {
-            let known = registry.nodes.get(&own.id);
-            known == Some(&own) || registry.removed.contains_key(&own.id)
-        }
-        Err(_) => false,
+        Ok(registry) if registry.removed.contains_key(&own.id) => Standing::Removed,
+        Ok(registry) if registry.nodes.get(&own.id) == Some(&own) => match core.meta.leader() {
+            Some(_) => Standing::Registered,
+            None => Standing::Unheard,
+        },
+        _ => Standing::Unknown,
+    }
+}
+
+async fn try_to_register(core: &Core) {
+    match register(core).await {
+        Ok(()) => tracing::info!("this node is registered where it is now"),
+        Err(cause) => tracing::info!(cause, "this node cannot be registered yet"),
     }
 }
 
@@ -65,14 +89,17 @@ async fn register(core: &Core) -> Result<(), String> {
     let others = core.directory.all().into_iter().filter(|record| record.id != own.id);
     let peers: Vec<PeerAddress> = others.map(|record| PeerAddress::from(&record)).collect();
     let request = JoinRequest { node: own, cluster: Some(core.cluster) };
-    match ask_any(&core.net, &peers, &request).await {
+    match ask_any(&*core.links, &peers, &request).await {
         Asked::Welcome { nodes, .. } => {
-            if core.directory.merge(nodes) {
-                core.net.set_peers(core.directory.all());
+            if core.directory.introduce(nodes) {
+                core.links.set_peers(core.directory.all());
             }
             Ok(())
         }
-        Asked::Refused(refusal) => Err(refusal),
+        Asked::Refused(refusal) => {
+            *core.refusal.lock() = Some(refusal.clone());
+            Err(refusal)
+        }
         Asked::NotNow(cause) => Err(cause),
     }
 }

@@ -62,7 +62,7 @@ async fn look(
     let registry = Registry::load(&core.meta, consistency).await;
     let registry = registry.inspect_err(|error| tracing::debug!(%error, "no registry")).ok()?;
     let nodes = registry.nodes.keys().copied();
-    let online = nodes.filter(|node| *node == core.node || core.net.peer_online(*node)).collect();
+    let online = nodes.filter(|node| *node == core.node || core.links.peer_online(*node)).collect();
     let metrics = group.metrics();
     let mut avoid = avoid.clone();
     if group.id() == GroupId::META {

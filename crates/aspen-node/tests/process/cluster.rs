@@ -1,11 +1,14 @@
 //! Nodes in this process, each with a directory of its own.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aspen_core::{ClusterStatus, Key, Rights, Value, runtime};
 use aspen_node::{Config, Node, NodeBuilder, start_logging};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// How long anything may take; reached only when something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,10 +50,18 @@ impl Dirs {
 
     /// Three nodes, all of them voters everywhere.
     pub(crate) async fn three(&self) -> Vec<Node> {
+        self.three_with(|builder| builder).await
+    }
+
+    /// The same, the third with a change.
+    pub(crate) async fn three_with(
+        &self,
+        change: impl FnOnce(NodeBuilder) -> NodeBuilder,
+    ) -> Vec<Node> {
         let first = self.bootstrap().await;
         let ticket = first.ticket(Rights::Admin).unwrap();
         let second = self.builder(2).join(ticket.clone()).start().await.unwrap();
-        let third = self.builder(3).join(ticket).start().await.unwrap();
+        let third = change(self.builder(3).join(ticket)).start().await.unwrap();
         status_until(&first, |status| voters_everywhere(status, &[1, 2, 3])).await;
         vec![first, second, third]
     }
@@ -121,4 +132,35 @@ pub(crate) async fn await_file(path: &Path) -> String {
         }
     });
     read.await.unwrap()
+}
+
+/// A loopback address whose port was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// What the operations listener answers.
+async fn ask(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Asks until the answer has a status.
+pub(crate) async fn answer_until(address: SocketAddr, path: &str, status: &str) -> String {
+    let asked = runtime::timeout(PATIENCE, async {
+        loop {
+            let answer = ask(address, path).await;
+            if answer.starts_with(&format!("HTTP/1.1 {status}")) {
+                return answer;
+            }
+            runtime::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    match asked.await {
+        Ok(answer) => answer,
+        Err(_) => panic!("{path} stays {}", ask(address, path).await),
+    }
 }

@@ -5,18 +5,25 @@ use std::collections::BTreeSet;
 use aspen_core::{ControlError, ControlRequest, GroupId, NodeId, Rights};
 use aspen_node::{JoinFailure, StartError};
 
-use crate::cluster::{Dirs, get, serving, set, status_until, stop, value, voters_everywhere};
+use crate::cluster::{
+    Dirs, answer_until, free_address, get, serving, set, status_until, stop, value,
+    voters_everywhere,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn process_a_removed_node_leaves_for_good() {
     let dirs = Dirs::new();
-    let mut nodes = dirs.three().await;
+    let ops = free_address();
+    let mut nodes = dirs.three_with(|builder| builder.ops_listen(ops)).await;
     set(&nodes[0], "k", "v").await;
+    answer_until(ops, "/ready", "200 OK").await;
     let remove = ControlRequest::RemoveNode { node: NodeId::new(3) };
     nodes[1].client().control(remove.clone()).await.unwrap();
     let two = status_until(&nodes[1], |status| voters_everywhere(status, &[1, 2])).await;
     assert_eq!(two.groups.iter().map(|group| group.metrics.learners.len()).sum::<usize>(), 0);
     nodes[0].client().control(remove).await.unwrap();
+    let answer = answer_until(ops, "/ready", "503 Service Unavailable").await;
+    assert!(answer.contains("removed"), "{answer}");
 
     let ticket = nodes[0].ticket(Rights::Admin).unwrap();
     nodes.remove(2).shutdown().await;

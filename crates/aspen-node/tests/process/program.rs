@@ -92,6 +92,18 @@ fn process_the_effective_configuration_is_printed() {
 }
 
 #[test]
+fn process_help_has_one_space_between_words() {
+    let output = program().arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let described: Vec<&str> = text.lines().filter(|line| line.starts_with("          ")).collect();
+    assert!(described.len() > 30, "{text}");
+    for line in described {
+        assert!(!line.trim().contains("  "), "{line}");
+        assert!(line.len() - line.trim_start().len() == 10, "{line}");
+    }
+}
+
+#[test]
 fn process_mistakes_are_named_and_end_the_program() {
     for (arguments, named) in [
         (&["--id", "0", "--dir", "/x/y"][..], "`id`"),

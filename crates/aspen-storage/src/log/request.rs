@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::header::Stamp;
 use super::view::View;
-use super::{LogError, LogRecord};
+use super::{Completion, LogError, LogRecord};
 
 /// One group, shared by its handles, the writer and readers.
 #[derive(Debug)]
@@ -25,8 +25,54 @@ impl Group {
     }
 }
 
-/// Where a caller waits.
-pub(super) type Done = oneshot::Sender<Result<(), LogError>>;
+/// Who hears how a write went.
+pub(super) enum Done {
+    /// A caller that waits.
+    Waiter(oneshot::Sender<Result<(), LogError>>),
+    /// A caller that went on.
+    Completion(CompletionGuard),
+}
+
+impl Done {
+    /// Tells the outcome.
+    pub(super) fn send(self, outcome: Result<(), LogError>) {
+        match self {
+            // A caller that stopped waiting needs no answer.
+            Self::Waiter(waiter) => drop(waiter.send(outcome)),
+            Self::Completion(mut guard) => guard.complete(outcome),
+        }
+    }
+}
+
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Waiter(_) => "Waiter",
+            Self::Completion(_) => "Completion",
+        })
+    }
+}
+
+/// A completion that is called in every case: also when the writer ends before it gets to it.
+pub(super) struct CompletionGuard(Option<Completion>);
+
+impl CompletionGuard {
+    pub(super) fn new(completion: Completion) -> Self {
+        Self(Some(completion))
+    }
+
+    fn complete(&mut self, outcome: Result<(), LogError>) {
+        if let Some(completion) = self.0.take() {
+            completion(outcome);
+        }
+    }
+}
+
+impl Drop for CompletionGuard {
+    fn drop(&mut self) {
+        self.complete(Err(LogError::Stopped("the log's writer has ended".to_owned())));
+    }
+}
 
 /// A change of one group's log that must be durable before it is answered.
 #[derive(Debug)]

@@ -2,11 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod basics;
+mod bit_flips;
 mod corruption;
 mod crash;
 mod equivalence;
 mod fault_disk;
+mod io_errors;
+mod model;
+mod rows;
 mod sharing;
+mod torn;
+mod workload;
 
 use std::sync::Arc;
 

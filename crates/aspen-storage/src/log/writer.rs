@@ -50,7 +50,8 @@ impl Writer {
                     self.close(done);
                 }
             }
-            if plan.bytes >= self.core.options.batch_bytes_max as u64 {
+            let full = plan.bytes >= self.core.options.batch_bytes_max as u64;
+            if full || runtime::buggify("log-commit-alone") {
                 self.commit(std::mem::take(&mut plan), false);
             }
         }
@@ -109,8 +110,7 @@ impl Writer {
             Err(error) => self.core.stop(format!("an earlier write failed: {error}")),
         }
         for done in plan.waiters {
-            // A caller that stopped waiting needs no answer.
-            let _ = done.send(result.clone());
+            done.send(result.clone());
         }
     }
 
@@ -137,14 +137,15 @@ impl Writer {
     fn take_swept(&self, idle: bool) -> BTreeSet<u64> {
         let rows_max = self.core.options.purge_chunk_rows;
         let mut sweep = self.core.sweep.lock();
-        if idle || sweep.len() >= rows_max { sweep.take(rows_max) } else { BTreeSet::new() }
+        let due = idle || sweep.len() >= rows_max || runtime::buggify("log-sweep-early");
+        if due { sweep.take(rows_max) } else { BTreeSet::new() }
     }
 
     fn close(&self, done: Done) {
         self.core.stop("the log is closed".to_owned());
         // Waits for the reads under way; later ones find the file closed.
         drop(self.core.database.write().take());
-        let _ = done.send(Ok(()));
+        done.send(Ok(()));
     }
 }
 
@@ -152,13 +153,17 @@ fn admit(plan: &mut Plan, done: Done, planned: Result<(), LogError>) {
     match planned {
         Ok(()) => plan.waiters.push(done),
         Err(error) => {
-            let _ = done.send(Err(error));
+            done.send(Err(error));
         }
     }
 }
 
 fn write_plan(database: &Database, plan: &Plan, swept: &BTreeSet<u64>) -> Result<(), LogError> {
-    let transaction = database.begin_write()?;
+    let mut transaction = database.begin_write()?;
+    if plan.metadata.is_empty() && runtime::planted("ack-before-sync") {
+        let unsynced = transaction.set_durability(redb::Durability::None);
+        unsynced.map_err(|error| LogError::Io(error.to_string()))?;
+    }
     write_entries(&transaction, plan, swept)?;
     write_metadata(&transaction, plan)?;
     if let Some(stamp) = plan.stamp {

@@ -24,12 +24,15 @@
 //! one block and one row in memory, never the file.
 
 mod header;
+mod lost_key;
 mod reader;
 mod writer;
 
 pub use header::SnapshotHeader;
 pub use reader::SnapshotReader;
 pub use writer::SnapshotWriter;
+
+pub(in crate::state) use lost_key::LostKey;
 
 /// The format that this program writes, and the only one that it reads.
 pub const SNAPSHOT_FORMAT: u32 = 1;

@@ -53,6 +53,22 @@ impl Version {
     }
 }
 
+/// A version without its value: what a change needs to know of the version before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The revision of the change.
+    pub mod_revision: Revision,
+    /// The key's version and the revision of its creation; `None` for a deletion.
+    pub live: Option<(u64, Revision)>,
+}
+
+impl From<&Version> for Summary {
+    fn from(version: &Version) -> Self {
+        let live = version.live.as_ref().map(|live| (live.version, live.create_revision));
+        Self { mod_revision: version.mod_revision, live }
+    }
+}
+
 /// A multi-version map with the group's small registers beside it.
 ///
 /// Deletions stay visible as versions until the horizon passes them, so that range conflicts see
@@ -67,6 +83,11 @@ pub trait Tables {
     /// The newest version of a key, a deletion included; `None` when it never was, or was deleted
     /// at or before the horizon.
     fn latest(&self, key: &Key) -> Result<Option<Version>, StateError>;
+
+    /// [`Tables::latest`] without the value, which may be much cheaper to find.
+    fn latest_summary(&self, key: &Key) -> Result<Option<Summary>, StateError> {
+        Ok(self.latest(key)?.as_ref().map(Summary::from))
+    }
 
     /// The first `limit` existing keys of a range, newest versions, in key order.
     fn scan_latest(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyValue>, StateError>;

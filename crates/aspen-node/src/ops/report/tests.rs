@@ -30,6 +30,7 @@ fn report() -> Report {
         groups: vec![GroupSample { metrics, head_bytes: 12, proposals: 5 }],
         disk_used_percent: 40,
         disk_level: DiskLevel::Normal,
+        refusal: None,
         numbers: vec![Number::counter("aspen_net_calls_total", "Calls.", 8)],
     }
 }
@@ -70,6 +71,16 @@ fn a_node_that_still_applies_is_healthy_but_not_ready() {
     report.groups[0].metrics.applied = Some(LogIndex::new(8));
     let seen = (status(&report, "/health"), status(&report, "/ready"));
     assert_eq!(seen, (Status::Ok, Status::Unavailable));
+}
+
+#[test]
+fn a_node_that_its_cluster_has_removed_is_healthy_but_not_ready() {
+    let mut report = report();
+    report.refusal = Some("this node was removed".to_owned());
+    assert_eq!(status(&report, "/health"), Status::Ok);
+    let answer = report.answer("/ready").unwrap();
+    assert_eq!(answer.status, Status::Unavailable);
+    assert!(answer.body.contains("was removed"), "{}", answer.body);
 }
 
 #[test]

@@ -22,9 +22,25 @@ pub(in crate::log) enum Fault {
     SyncFails(u64),
     /// This operation and all later writes find no space.
     NoSpace(u64),
+    /// This operation finds no space; there is room again afterwards.
+    NoSpaceOnce(u64),
+    /// This operation fails halfway; later ones succeed.
+    OperationFails(u64),
+    /// This read fails; later ones succeed.
+    ReadFails(u64),
+    /// This read and all later ones fail.
+    ReadsFail(u64),
 }
 
-enum Change {
+/// What the disk was told, in order.
+#[derive(Clone, Debug)]
+pub(in crate::log) enum Step {
+    Change(Change),
+    Sync,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::log) enum Change {
     Write(u64, Vec<u8>),
     SetLen(u64),
 }
@@ -36,8 +52,11 @@ struct Medium {
     current: Vec<u8>,
     /// Changes since the last sync, in order.
     pending: Vec<Change>,
+    /// Every step since the disk's creation.
+    steps: Vec<Step>,
     fault: Fault,
     operations: u64,
+    reads: u64,
     syncs: u64,
     dead: bool,
     free_bytes: Option<u64>,
@@ -56,8 +75,10 @@ impl FaultDisk {
             durable: image.clone(),
             current: image,
             pending: Vec::new(),
+            steps: Vec::new(),
             fault,
             operations: 0,
+            reads: 0,
             syncs: 0,
             dead: false,
             free_bytes: None,
@@ -88,6 +109,21 @@ impl FaultDisk {
         self.released.notify_all();
     }
 
+    /// How many writes, resizes and syncs there were.
+    pub(in crate::log) fn operations(&self) -> u64 {
+        self.medium.lock().operations
+    }
+
+    /// How many reads there were.
+    pub(in crate::log) fn reads(&self) -> u64 {
+        self.medium.lock().reads
+    }
+
+    /// Every write, resize and sync so far.
+    pub(in crate::log) fn steps(&self) -> Vec<Step> {
+        self.medium.lock().steps.clone()
+    }
+
     /// The bytes as reads see them.
     pub(in crate::log) fn current(&self) -> Vec<u8> {
         self.medium.lock().current.clone()
@@ -108,7 +144,7 @@ impl FaultDisk {
     }
 }
 
-fn apply(image: &mut Vec<u8>, change: &Change) {
+pub(super) fn apply(image: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Write(offset, data) => {
             let start = *offset as usize;
@@ -120,8 +156,18 @@ fn apply(image: &mut Vec<u8>, change: &Change) {
 
 fn tear(image: &mut Vec<u8>, offset: u64, data: &[u8], rng: &mut StdRng) {
     let keep_most = rng.next_u32() % 4;
+    keep_sectors(image, offset, data, |_| rng.next_u32() % 4 < keep_most);
+}
+
+/// Writes those sectors of a change that reached the medium, by their number in it.
+pub(super) fn keep_sectors(
+    image: &mut Vec<u8>,
+    offset: u64,
+    data: &[u8],
+    mut kept: impl FnMut(usize) -> bool,
+) {
     for (number, sector) in data.chunks(SECTOR_BYTES).enumerate() {
-        if rng.next_u32() % 4 < keep_most {
+        if kept(number) {
             let start = offset as usize + number * SECTOR_BYTES;
             let end = start + sector.len();
             image.resize(image.len().max(end), 0);
@@ -131,9 +177,10 @@ fn tear(image: &mut Vec<u8>, offset: u64, data: &[u8], rng: &mut StdRng) {
 }
 
 impl Medium {
+    /// Counts an operation; an error means that it does not happen at all.
     fn operate(&mut self) -> io::Result<()> {
         if self.dead {
-            return Err(io::Error::other("the power is off"));
+            return Err(off());
         }
         self.operations += 1;
         match self.fault {
@@ -141,26 +188,42 @@ impl Medium {
             Fault::NoSpace(at) if self.operations >= at => {
                 return Err(io::ErrorKind::StorageFull.into());
             }
+            Fault::NoSpaceOnce(at) if self.operations == at => {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             _ => {}
         }
         Ok(())
     }
 
+    fn fails_halfway(&self) -> bool {
+        matches!(self.fault, Fault::OperationFails(at) if self.operations == at)
+    }
+
     fn change(&mut self, change: Change) -> io::Result<()> {
         self.operate()?;
+        let change = if self.fails_halfway() { half(change) } else { change };
         apply(&mut self.current, &change);
+        self.steps.push(Step::Change(change.clone()));
         self.pending.push(change);
-        if self.dead { Err(io::Error::other("the power is off")) } else { Ok(()) }
+        match (self.dead, self.fails_halfway()) {
+            (true, _) => Err(off()),
+            (_, true) => Err(io::Error::other("the write failed")),
+            _ => Ok(()),
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         self.operate()?;
         if self.dead {
-            return Err(io::Error::other("the power is off"));
+            return Err(off());
         }
         self.syncs += 1;
         match self.fault {
             Fault::SyncFails(at) if self.syncs == at => {
+                return Err(io::Error::other("the sync failed"));
+            }
+            Fault::OperationFails(at) if self.operations == at => {
                 return Err(io::Error::other("the sync failed"));
             }
             // The pages whose sync failed count as clean: no later sync writes them.
@@ -169,9 +232,42 @@ impl Medium {
                 for change in self.pending.drain(..) {
                     apply(&mut self.durable, &change);
                 }
+                self.steps.push(Step::Sync);
             }
         }
         Ok(())
+    }
+
+    fn read(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.reads += 1;
+        match self.fault {
+            Fault::ReadFails(at) if self.reads == at => {
+                return Err(io::Error::other("the read failed"));
+            }
+            Fault::ReadsFail(at) if self.reads >= at => {
+                return Err(io::Error::other("the read failed"));
+            }
+            _ => {}
+        }
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let bytes = start.checked_add(out.len()).and_then(|end| self.current.get(start..end));
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+fn off() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+/// The part of a change that happens before it fails.
+fn half(change: Change) -> Change {
+    match change {
+        Change::Write(offset, mut data) => {
+            data.truncate(data.len() / 2);
+            Change::Write(offset, data)
+        }
+        resize => resize,
     }
 }
 
@@ -185,11 +281,7 @@ impl LogDisk for FaultDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let medium = self.medium.lock();
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let bytes = start.checked_add(out.len()).and_then(|end| medium.current.get(start..end));
-        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
+        self.medium.lock().read(offset, out)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -43,9 +43,9 @@ impl Overlay {
         let revision = self.revision;
         match self.changes.entry(key) {
             btree_map::Entry::Vacant(entry) => {
-                let before = tables.latest(entry.key())?.and_then(|version| version.live);
+                let before = tables.latest_summary(entry.key())?.and_then(|before| before.live);
                 let (version, create_revision) =
-                    before.map_or((1, revision), |live| (live.version + 1, live.create_revision));
+                    before.map_or((1, revision), |(version, created)| (version + 1, created));
                 entry.insert(Some(Live { value, version, create_revision, lease }));
                 Ok((version, create_revision))
             }
@@ -115,7 +115,7 @@ impl Overlay {
 }
 
 fn is_live<T: Tables + ?Sized>(tables: &T, key: &Key) -> Result<bool, StateError> {
-    Ok(tables.latest(key)?.is_some_and(|version| version.live.is_some()))
+    Ok(tables.latest_summary(key)?.is_some_and(|latest| latest.live.is_some()))
 }
 
 /// A changed key as the transaction sees it.

@@ -3,7 +3,7 @@
 
 use aspen_core::{
     ClientId, Conflict, KeyRange, Rejection, Reply, Revision, SESSION_COUNT_MAX,
-    SESSION_RESULTS_MAX, SESSION_TTL_MS, SESSION_WINDOW_MAX, SessionStamp,
+    SESSION_RESULTS_MAX, SESSION_TTL_MS, SESSION_WINDOW_MAX, SessionStamp, runtime,
 };
 
 use super::results::reply_len_bytes;
@@ -96,6 +96,9 @@ fn make_room(group: &mut GroupState) -> Option<Reply> {
 /// Stores the reply for retries. The command may have been the one that opened, or dropped, the
 /// session itself.
 pub(super) fn remember(group: &mut GroupState, stamp: SessionStamp, reply: &Reply) {
+    if runtime::planted("lost-session") {
+        return;
+    }
     let sessions = &mut group.sessions;
     let Some(session) = sessions.get(&stamp.client) else { return };
     let in_session = KEPT_SESSION_BYTES_MAX.saturating_sub(session.results_bytes);

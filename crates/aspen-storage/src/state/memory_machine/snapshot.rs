@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Opening;
 use crate::state::error::from_io;
+use crate::state::snapshot::LostKey;
 use crate::state::{
     AppliedState, GroupState, Live, MemoryTables, Session, SnapshotFile, SnapshotHeader,
     SnapshotReader, SnapshotWriter, StateError, Tables, Version,
@@ -67,7 +68,11 @@ fn write(
     for (client, session) in registers.sessions.iter() {
         writer.row(&encode(&Row::Session(*client, session.clone()))?)?;
     }
+    let mut lost = LostKey::planted();
     for (key, versions) in tables.versions() {
+        if lost.is_next() {
+            continue;
+        }
         for version in versions {
             let live = version.live.clone();
             let live =

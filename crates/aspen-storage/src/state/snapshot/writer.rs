@@ -9,6 +9,7 @@ use super::{
     SNAPSHOT_ROW_BYTES_MAX, SnapshotHeader,
 };
 use crate::state::error::{from_io, sync_parent};
+use crate::state::fault_point::FaultPoint;
 use crate::state::{AppliedState, SnapshotFile, StateError};
 
 /// Writes rows into a snapshot file. The file has its name only once it is complete and on stable
@@ -70,6 +71,7 @@ impl SnapshotWriter {
         self.raw_bytes(&len.to_le_bytes())?;
         self.raw_bytes(row)?;
         self.rows += 1;
+        FaultPoint::SnapshotRow.reach();
         Ok(())
     }
 
@@ -84,9 +86,12 @@ impl SnapshotWriter {
         self.emit(&rows.to_le_bytes())?;
         let digest = self.digest.finalize();
         self.emit(digest.as_bytes())?;
+        FaultPoint::SnapshotWritten.reach();
         self.file.sync_all().map_err(|error| from_io(&self.partial.0, &error))?;
+        FaultPoint::SnapshotSynced.reach();
         std::fs::rename(&self.partial.0, &self.path)
             .map_err(|error| from_io(&self.path, &error))?;
+        FaultPoint::SnapshotNamed.reach();
         sync_parent(&self.path)?;
         Ok(SnapshotFile { path: self.path, len_bytes: self.len_bytes, applied: self.applied })
     }

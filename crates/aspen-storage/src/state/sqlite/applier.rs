@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aspen_core::{ClientId, Command, ProposalBatch, Reply, codec};
+use aspen_core::{ClientId, Command, ProposalBatch, Reply, codec, runtime};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -79,7 +79,7 @@ impl Applier {
         let mut head = core.head.write();
         head.registers = Registers::new(&self.group, &self.applied);
         let full = head.active.bytes() >= core.options.head_bytes_max;
-        full && self.freeze(&mut head).is_some()
+        (full || runtime::buggify("state-freeze-early")) && self.freeze(&mut head).is_some()
     }
 
     /// Moves the active layer to the frozen place, if that is free and there is anything to move.

@@ -10,6 +10,8 @@ use super::snapshot_row::{RowState, SnapshotRow};
 use super::sql::{from_sql, revision_in, revision_out};
 use super::stored::{COLUMNS, Content, Stored};
 use super::view::View;
+use crate::state::fault_point::FaultPoint;
+use crate::state::snapshot::LostKey;
 use crate::state::{SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
 
 /// Streams one read transaction of the body into a snapshot file, and removes older ones. While it
@@ -37,6 +39,7 @@ pub(super) fn build(core: &Core) -> Result<SnapshotFile, StateError> {
     })?;
     let file = writer.finish()?;
     *core.snapshot.lock() = Some(file.clone());
+    FaultPoint::SnapshotShown.reach();
     core.files.remove_other_snapshots(&file.path)?;
     Ok(file)
 }
@@ -49,10 +52,14 @@ fn current_rows(
     let sql = format!("SELECT key, {COLUMNS} FROM current ORDER BY key");
     let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
     let mut rows = select.query([]).map_err(from_sql)?;
+    let mut lost = LostKey::planted();
     while let Some(row) = rows.next().map_err(from_sql)? {
         let state = Stored::from_row(row, 1).map_err(from_sql)?;
         // Passed by the horizon and about to be removed.
         if state.is_deletion() && state.mod_revision <= view.horizon {
+            continue;
+        }
+        if lost.is_next() {
             continue;
         }
         let state = with_value(view, state)?;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::sql::{from_sql, revision_in};
 use super::write::in_transaction;
 use crate::state::StateError;
+use crate::state::fault_point::FaultPoint;
 
 /// Undo rows that one transaction removes: few enough that a flush never waits long behind it.
 const CHUNK_ROWS: u32 = 4096;
@@ -28,6 +29,7 @@ pub(super) fn compact_chunk(
     let Some(last) = expired.last() else { return Ok(false) };
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(from_sql)?;
     let removed = in_transaction(connection, || remove(connection, horizon, &expired, last));
+    FaultPoint::CompactCommitted.reach();
     connection.pragma_update(None, "synchronous", "FULL").map_err(from_sql)?;
     removed.map(|()| expired.len() == CHUNK_ROWS as usize)
 }
@@ -73,5 +75,6 @@ fn remove(
     prepare("DELETE FROM undo WHERE revision = ? AND key <= ?")?
         .execute(params![last.revision, last.key])
         .map_err(from_sql)?;
+    FaultPoint::CompactWritten.reach();
     Ok(())
 }

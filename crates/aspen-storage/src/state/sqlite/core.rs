@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aspen_core::GroupId;
+use aspen_core::runtime::watch;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
 
 use super::applier::Applier;
 use super::files::Files;

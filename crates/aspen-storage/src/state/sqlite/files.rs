@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::state::error::{from_io, sync_parent};
+use crate::state::fault_point::FaultPoint;
 use crate::state::{SnapshotFile, SnapshotReader, StateError};
 
 /// How often opening tries the lock. In the simulator all is one thread: nobody could let go.
@@ -93,11 +94,13 @@ impl Files {
             let old = generation_of(stem).is_some_and(|generation| generation != keep);
             if old || (name.starts_with("state-") && name.contains(".db.tmp")) {
                 remove(&self.dir.join(&name))?;
+                FaultPoint::LeftoverRemoved.reach();
             }
         }
         for name in names(&self.snapshots())? {
             if !name.ends_with(".snapshot") {
                 remove(&self.snapshots().join(&name))?;
+                FaultPoint::LeftoverRemoved.reach();
             }
         }
         Ok(())
@@ -110,6 +113,7 @@ impl Files {
             let mut file = path.as_os_str().to_owned();
             file.push(suffix);
             remove(Path::new(&file))?;
+            FaultPoint::ReplacedRemoved.reach();
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use aspen_core::Key;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -12,6 +13,7 @@ use super::head::Frozen;
 use super::install;
 use super::sql::from_sql;
 use super::write::write_frozen;
+use crate::state::fault_point::FaultPoint;
 use crate::state::{AppliedState, StateError};
 
 /// What is asked of the flush thread.
@@ -34,7 +36,8 @@ const CHUNKS_PER_FLUSH_MAX: usize = 64;
 
 /// Pages in the write-ahead log that are worth a checkpoint: 64 MB. More lets a page that changes
 /// again and again be copied once; fewer keep the log short, and with it opening after a crash.
-const CHECKPOINT_PAGES: usize = 16_000;
+/// Unit tests, which write little, have checkpoints too.
+const CHECKPOINT_PAGES: usize = if cfg!(test) { 64 } else { 16_000 };
 
 /// Undo rows that share a page, roughly; they are appended.
 const UNDO_ROWS_PER_PAGE: usize = 8;
@@ -135,7 +138,10 @@ impl Flusher {
     /// Writes one frozen layer and lets it go. A failure keeps it, for the next try.
     fn flush(&mut self, core: &Core, frozen: Arc<Frozen>) -> Result<(), StateError> {
         let writer = self.writer.as_ref().ok_or_else(closed)?;
-        write_frozen(writer, &frozen)?;
+        // Warm versions are those of the body until the layer has reached it.
+        let known = |key: &Key| core.head.read().warm.get(key).cloned();
+        write_frozen(writer, &frozen, &known)?;
+        FaultPoint::FlushCommitted.reach();
         self.wal_pages += pages_written(writer, &frozen)?;
         keep_warm(core, &frozen);
         let layer = {
@@ -146,6 +152,7 @@ impl Flusher {
             head.frozen.take()
         };
         core.announce(false);
+        FaultPoint::FlushShown.reach();
         // Freeing a large layer takes a while; nobody waits for it here.
         drop((layer, frozen));
         Ok(())
@@ -182,7 +189,7 @@ impl Flusher {
 fn keep_warm(core: &Core, frozen: &Frozen) {
     let keys: Vec<_> = frozen.layer.keys.iter().collect();
     for stretch in keys.chunks(WARM_STRETCH_KEYS) {
-        core.head.write().warm.absorb(stretch);
+        core.head.write().absorb(stretch);
     }
 }
 
@@ -198,11 +205,12 @@ fn pages_written(writer: &Connection, frozen: &Frozen) -> Result<usize, StateErr
 /// Copies the write-ahead log into the database, as far as no reader needs the old pages; answers
 /// whether all of it was copied.
 fn checkpoint(writer: &Connection) -> Result<bool, StateError> {
-    writer
-        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-        })
-        .map_err(from_sql)
+    FaultPoint::CheckpointBegun.reach();
+    let copied = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    });
+    FaultPoint::CheckpointDone.reach();
+    copied.map_err(from_sql)
 }
 
 fn closed() -> StateError {

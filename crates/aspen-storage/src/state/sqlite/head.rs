@@ -8,7 +8,7 @@ use aspen_core::{ClientId, Key, KeyRange, KeyValue, Revision, ScanOrder};
 
 use super::registers::Registers;
 use super::warm::Warm;
-use crate::state::{AppliedState, Live, Session, Version};
+use crate::state::{AppliedState, Live, Session, StateOptions, Summary, Version};
 
 /// What a version costs beside its bytes: nodes, counters, allocations. Measured roughly; it keeps
 /// a flood of tiny keys within the limit.
@@ -114,7 +114,9 @@ pub(super) struct Head {
     pub(super) active: Layer,
     pub(super) frozen: Option<Arc<Frozen>>,
     /// Newest versions that the body holds.
-    pub(super) warm: Warm,
+    pub(super) warm: Warm<Version>,
+    /// Summaries of newest versions that the body holds.
+    pub(super) summaries: Warm<Summary>,
     /// What readers may see: changes above its revision belong to an entry being applied.
     pub(super) registers: Registers,
     /// What the body holds.
@@ -140,11 +142,12 @@ pub(super) struct Chunk {
 
 impl Head {
     /// An empty head over a body.
-    pub(super) fn new(registers: Registers, generation: u64, warm: Warm) -> Self {
+    pub(super) fn new(registers: Registers, generation: u64, options: &StateOptions) -> Self {
         Self {
             active: Layer::default(),
             frozen: None,
-            warm,
+            warm: Warm::new(options.warm_bytes_max),
+            summaries: Warm::new(options.summary_bytes_max),
             flushed: registers.applied.clone(),
             body_revision: registers.revision,
             registers,
@@ -166,6 +169,19 @@ impl Head {
     pub(super) fn at(&self, key: &Key, at: Revision) -> Option<&Version> {
         let recent = self.layers().find_map(|layer| layer.keys.get(key)?.at(at));
         recent.or_else(|| self.warm.get(key).filter(|version| version.mod_revision <= at))
+    }
+
+    /// A summary of a key's newest version; `None` when only the body knows.
+    pub(super) fn summary(&self, key: &Key) -> Option<Summary> {
+        let recent = self.layers().find_map(|layer| layer.keys.get(key));
+        let recent = recent.map(|chain| Summary::from(&chain.newest));
+        recent.or_else(|| self.summaries.get(key).copied())
+    }
+
+    /// Takes over the newest versions of some keys of a layer that has reached the body.
+    pub(super) fn absorb(&mut self, keys: &[(&Key, &Chain)]) {
+        self.warm.absorb(keys);
+        self.summaries.absorb(keys);
     }
 
     /// Keeps what a reader found in the body at a revision, if it is surely the newest there: the

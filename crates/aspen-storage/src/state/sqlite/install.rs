@@ -20,8 +20,8 @@ use super::registers::{Registers, decode_session, load_sessions, store_session};
 use super::snapshot_row::{RowState, SnapshotRow, malformed};
 use super::sql::from_sql;
 use super::stored::{RowWriter, Stored};
-use super::warm::Warm;
 use crate::state::error::{from_io, sync_parent};
+use crate::state::fault_point::FaultPoint;
 use crate::state::{AppliedState, GroupState, SnapshotReader, StateError};
 
 /// Installs a snapshot; runs on the flush thread, so that no flush is under way.
@@ -43,10 +43,12 @@ pub(super) fn install(
     }
     let applied = loaded?;
     switch(core, writer, new)?;
+    FaultPoint::InstallSwitched.reach();
     // From here on the new state is in force; what fails is tidied up at the next open.
     if let Err(error) = keep_file(core, snapshot, &applied) {
         tracing::warn!(%error, "installed snapshot file could not be kept");
     }
+    FaultPoint::InstallKept.reach();
     if let Err(error) = core.files.remove_database(old) {
         tracing::warn!(%error, "replaced state could not be removed");
     }
@@ -78,7 +80,9 @@ pub(super) fn load(
         applied: header.applied.clone(),
     }
     .store(&connection)?;
+    FaultPoint::InstallLoaded.reach();
     finish(connection, building)?;
+    FaultPoint::InstallSynced.reach();
     Ok(header.applied)
 }
 
@@ -94,13 +98,11 @@ fn switch(core: &Core, writer: &mut Option<Connection>, new: u64) -> Result<(), 
     let path = core.files.database(new);
     let mut applier = core.applier.lock();
     fs::rename(core.files.building(new), &path).map_err(|error| from_io(&path, &error))?;
+    FaultPoint::InstallNamed.reach();
     let opened = sync_parent(&path).and_then(|()| open(core, &path));
     match opened {
         Ok(opened) => {
-            *core.head.write() = {
-                let warm = Warm::new(core.options.warm_bytes_max);
-                Head::new(opened.registers.clone(), new, warm)
-            };
+            *core.head.write() = Head::new(opened.registers.clone(), new, &core.options);
             applier.replace(opened.group, opened.registers.applied, opened.applier);
             *writer = Some(opened.writer);
             Ok(())
@@ -177,6 +179,7 @@ impl<'c> Loader<'c> {
             }
             self.section = row.section();
             self.row(row)?;
+            FaultPoint::InstallRow.reach();
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aspen_core::{GroupId, runtime};
+use aspen_core::GroupId;
+use aspen_core::runtime::{self, watch};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::applier::{self, Applier};
 use super::body::{self, Role, foreign};
@@ -17,10 +18,10 @@ use super::head::Head;
 use super::install::{finish, group_state};
 use super::pool::Pool;
 use super::registers::Registers;
-use super::warm::Warm;
 use super::{SqliteStateMachine, StateOptions, timer};
 use crate::state::StateError;
 use crate::state::error::{from_io, sync_parent};
+use crate::state::fault_point::FaultPoint;
 
 /// Apply calls that may wait; consensus has one under way, so this never fills.
 const APPLY_QUEUE_MAX: usize = 64;
@@ -51,12 +52,12 @@ pub(super) fn open(
     let reader = body::open(&path, Role::Reader, &options)?;
     let applier =
         Applier::new(group_state(&writer, &registers)?, registers.applied.clone(), reader);
-    let warm = Warm::new(options.warm_bytes_max);
+    let head = Head::new(registers, generation, &options);
     let core = Arc::new(Core {
         group,
         options,
         files,
-        head: RwLock::new(Head::new(registers, generation, warm)),
+        head: RwLock::new(head),
         applier: Mutex::new(applier),
         progress: watch::Sender::new(Progress::default()),
         snapshot: Mutex::new(snapshot),
@@ -74,8 +75,10 @@ fn existing_or_new(files: &Files, group: GroupId) -> Result<u64, StateError> {
     // A write-ahead log whose database was moved away would be replayed into the new one.
     files.remove_database(GENERATION_FIRST)?;
     finish(body::create(&building, group)?, &building)?;
+    FaultPoint::CreateSynced.reach();
     let path = files.database(GENERATION_FIRST);
     std::fs::rename(&building, &path).map_err(|error| from_io(&path, &error))?;
+    FaultPoint::CreateNamed.reach();
     sync_parent(&path)?;
     Ok(GENERATION_FIRST)
 }

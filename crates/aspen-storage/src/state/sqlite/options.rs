@@ -28,6 +28,9 @@ pub struct StateOptions {
     /// reads, and more of the reads that a write needs, without asking the database; less saves
     /// memory.
     pub warm_bytes_max: usize,
+    /// Bytes of keys kept in memory with their versions but without their values. More lets more
+    /// writes know what they replace without asking the database; less saves memory.
+    pub summary_bytes_max: usize,
     /// Bytes of the database that each reading connection maps into memory. More spares reads a
     /// system call a page; less keeps the process' resident memory small, for mapped pages count as
     /// its own, once per connection.
@@ -47,6 +50,7 @@ impl Default for StateOptions {
             flush_interval_ms: 5_000,
             readers: 2,
             warm_bytes_max: 32 * 1024 * 1024,
+            summary_bytes_max: 16 * 1024 * 1024,
             mmap_bytes: 0,
             writer_cache_bytes: 8 * 1024 * 1024,
             reader_cache_bytes: 2 * 1024 * 1024,

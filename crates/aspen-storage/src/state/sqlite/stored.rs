@@ -1,6 +1,6 @@
 //! A key's state as the body's rows hold it.
 
-use aspen_core::{Revision, Value};
+use aspen_core::{Key, Revision, Value};
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -50,6 +50,19 @@ impl Stored {
             version: row.get::<_, i64>(first + 2)?.cast_unsigned(),
             lease: lease_out(row.get(first + 3)?),
             content,
+        })
+    }
+
+    /// The state of a version whose value stands in its row. There is none for a deletion, whose
+    /// row may be gone, nor for a value that stands apart, whose place only the row knows.
+    pub(super) fn inline(key: &Key, version: Version) -> Option<Self> {
+        let live = version.live?;
+        (key.as_bytes().len() + live.value.len() <= INLINE_BYTES_MAX).then(|| Self {
+            mod_revision: version.mod_revision,
+            create_revision: live.create_revision,
+            version: live.version,
+            lease: live.lease,
+            content: Content::Inline(live.value.into_bytes()),
         })
     }
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::changed;
 use super::head::Head;
 use super::scan::{LazyView, Span, scan};
-use crate::state::{GroupState, Live, StateError, Tables, Version};
+use crate::state::{GroupState, Live, StateError, Summary, Tables, Version};
 
 /// Above every revision: changes of the entry being applied are seen too.
 const NEWEST: Revision = Revision::new(u64::MAX);
@@ -30,6 +30,25 @@ impl<'a> HeadTables<'a> {
         connection: &'a Connection,
     ) -> Self {
         Self { group, head, view: RefCell::new(LazyView::new(connection)) }
+    }
+
+    /// A deletion that the horizon has passed is removed some time later, at another time on every
+    /// replica. None may see whether that has happened.
+    fn is_visible(&self, mod_revision: Revision, is_live: bool) -> bool {
+        is_live || mod_revision > self.group.horizon
+    }
+
+    /// A key's newest row in the body, which holds everything up to `body_revision`.
+    fn summary_in_body(
+        &self,
+        key: &Key,
+        body_revision: Revision,
+    ) -> Result<Option<Summary>, StateError> {
+        if body_revision == Revision::ZERO {
+            return Ok(None);
+        }
+        let mut view = self.view.borrow_mut();
+        view.covering(body_revision)?.newest_summary(key.as_bytes())
     }
 
     /// The newest version of a key in the head, or what the body must hold to know.
@@ -61,10 +80,19 @@ impl Tables for HeadTables<'_> {
                 }
             }
         };
-        // A deletion that the horizon has passed is removed some time later, at another time on
-        // every replica. None may see whether that has happened.
-        let horizon = self.group.horizon;
-        Ok(version.filter(|version| version.live.is_some() || version.mod_revision > horizon))
+        Ok(version.filter(|it| self.is_visible(it.mod_revision, it.live.is_some())))
+    }
+
+    fn latest_summary(&self, key: &Key) -> Result<Option<Summary>, StateError> {
+        let (in_head, body_revision) = {
+            let head = self.head.read();
+            (head.summary(key), head.body_revision)
+        };
+        let summary = match in_head {
+            Some(summary) => Some(summary),
+            None => self.summary_in_body(key, body_revision)?,
+        };
+        Ok(summary.filter(|it| self.is_visible(it.mod_revision, it.live.is_some())))
     }
 
     fn scan_latest(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyValue>, StateError> {

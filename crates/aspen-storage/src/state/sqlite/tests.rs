@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod concurrency;
+mod crash;
 mod files;
 mod model;
 mod snapshots;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::runtime;
-use tokio::sync::{mpsc, watch};
+use aspen_core::runtime::{self, watch};
+use tokio::sync::mpsc;
 
 use super::core::{Core, Progress};
 use super::flusher::FlushJob;

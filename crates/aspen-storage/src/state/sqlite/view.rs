@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::sql::{from_sql, revision_in, revision_out};
 use super::stored::{COLUMNS, COLUMNS_BARE, Content, Stored};
-use crate::state::{StateError, Version};
+use crate::state::{StateError, Summary, Version};
 
 /// What [`View::range`] calls with every key and its version; it answers whether to go on.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], Version) -> Result<bool, StateError> + 'a;
@@ -16,6 +16,7 @@ pub(super) type Visit<'a> = dyn FnMut(&[u8], Version) -> Result<bool, StateError
 pub(super) struct View<'c> {
     connection: &'c Connection,
     current: CachedStatement<'c>,
+    summary: CachedStatement<'c>,
     undo: CachedStatement<'c>,
     large: CachedStatement<'c>,
     /// The last revision in the body.
@@ -39,6 +40,9 @@ impl<'c> View<'c> {
         let mut view = Self {
             connection,
             current: prepare(&format!("SELECT {COLUMNS} FROM current WHERE key = ?"))?,
+            summary: prepare(
+                "SELECT mod_revision, create_revision, version FROM current WHERE key = ?",
+            )?,
             undo: prepare(&format!("SELECT {COLUMNS} FROM undo WHERE revision = ? AND key = ?"))?,
             large: prepare("SELECT value FROM large_value WHERE id = ?")?,
             revision: Revision::ZERO,
@@ -68,6 +72,17 @@ impl<'c> View<'c> {
     /// A key's row in `current`.
     pub(super) fn newest(&mut self, key: &[u8]) -> Result<Option<Stored>, StateError> {
         let row = self.current.query_row([key], |row| Stored::from_row(row, 0));
+        row.optional().map_err(from_sql)
+    }
+
+    /// A key's row in `current` without lease and value.
+    pub(super) fn newest_summary(&mut self, key: &[u8]) -> Result<Option<Summary>, StateError> {
+        let row = self.summary.query_row([key], |row| {
+            let version = row.get::<_, i64>(2)?.cast_unsigned();
+            let created = revision_out(row.get(1)?);
+            let live = (version > 0).then_some((version, created));
+            Ok(Summary { mod_revision: revision_out(row.get(0)?), live })
+        });
         row.optional().map_err(from_sql)
     }
 

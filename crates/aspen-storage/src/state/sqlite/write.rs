@@ -7,19 +7,29 @@ use super::head::{Chain, Frozen};
 use super::registers::{Registers, store_sessions};
 use super::sql::from_sql;
 use super::stored::{COLUMNS, RowWriter, Stored};
-use crate::state::StateError;
+use crate::state::fault_point::FaultPoint;
+use crate::state::{StateError, Version};
+
+/// Answers a key's newest version in the body if it is at hand, to spare the search for it.
+pub(super) type Known<'a> = dyn Fn(&Key) -> Option<Version> + 'a;
 
 /// Writes a layer, its registers and sessions in one transaction, on stable storage when it
 /// returns. A failure leaves the body as it was; a layer that is there already is left alone, for
 /// written twice, its history would undo to itself.
-pub(super) fn write_frozen(connection: &Connection, frozen: &Frozen) -> Result<(), StateError> {
+pub(super) fn write_frozen(
+    connection: &Connection,
+    frozen: &Frozen,
+    known: &Known<'_>,
+) -> Result<(), StateError> {
     in_transaction(connection, || {
         if Registers::load(connection)?.applied == frozen.registers.applied {
             return Ok(());
         }
-        write_layer(connection, frozen)?;
+        write_layer(connection, frozen, known)?;
         store_sessions(connection, &frozen.sessions)?;
-        frozen.registers.store(connection)
+        frozen.registers.store(connection)?;
+        FaultPoint::FlushWritten.reach();
+        Ok(())
     })
 }
 
@@ -38,8 +48,12 @@ pub(super) fn in_transaction<T>(
     result
 }
 
-fn write_layer(connection: &Connection, frozen: &Frozen) -> Result<(), StateError> {
-    let mut writer = LayerWriter::new(connection, frozen.registers.horizon)?;
+fn write_layer(
+    connection: &Connection,
+    frozen: &Frozen,
+    known: &Known<'_>,
+) -> Result<(), StateError> {
+    let mut writer = LayerWriter::new(connection, frozen.registers.horizon, known)?;
     for (key, chain) in &frozen.layer.keys {
         writer.key(key, chain)?;
     }
@@ -58,27 +72,41 @@ struct LayerWriter<'a> {
     rows: RowWriter<'a>,
     select: rusqlite::CachedStatement<'a>,
     delete: rusqlite::CachedStatement<'a>,
+    known: &'a Known<'a>,
     horizon: Revision,
     undo: Vec<Undo<'a>>,
 }
 
 impl<'a> LayerWriter<'a> {
-    fn new(connection: &'a Connection, horizon: Revision) -> Result<Self, StateError> {
+    fn new(
+        connection: &'a Connection,
+        horizon: Revision,
+        known: &'a Known<'a>,
+    ) -> Result<Self, StateError> {
         let prepare = |sql: &str| connection.prepare_cached(sql).map_err(from_sql);
         Ok(Self {
             rows: RowWriter::new(connection)?,
             select: prepare(&format!("SELECT {COLUMNS} FROM current WHERE key = ?"))?,
             delete: prepare("DELETE FROM current WHERE key = ?")?,
+            known,
             horizon,
             undo: Vec::new(),
         })
     }
 
+    /// A key's row in the body.
+    fn stored(&mut self, key: &Key) -> Result<Option<Stored>, StateError> {
+        if let Some(stored) = (self.known)(key).and_then(|version| Stored::inline(key, version)) {
+            return Ok(Some(stored));
+        }
+        let row = self.select.query_row([key.as_bytes()], |row| Stored::from_row(row, 0));
+        row.optional().map_err(from_sql)
+    }
+
     /// Writes a key's newest version, and notes what each of its changes above the horizon undoes.
     fn key(&mut self, key: &'a Key, chain: &Chain) -> Result<(), StateError> {
         let bytes = key.as_bytes();
-        let row = self.select.query_row([bytes], |row| Stored::from_row(row, 0));
-        let mut before = row.optional().map_err(from_sql)?;
+        let mut before = self.stored(key)?;
         let existed = before.is_some();
         let mut versions = chain.versions().peekable();
         while let Some(version) = versions.next() {

@@ -44,7 +44,7 @@ fn a_flush_that_does_not_fit_changes_nothing_and_succeeds_later() {
     assert_eq!(full, 60);
     let frozen = frozen(2_000);
     for _ in 0..3 {
-        let result = write_frozen(&connection, &frozen);
+        let result = write_frozen(&connection, &frozen, &|_| None);
         assert!(matches!(result, Err(StateError::DiskFull(_))), "{result:?}");
         assert!(connection.is_autocommit());
         assert_eq!(Registers::load(&connection).unwrap(), Registers::default());
@@ -54,7 +54,7 @@ fn a_flush_that_does_not_fit_changes_nothing_and_succeeds_later() {
         );
     }
     connection.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(())).unwrap();
-    write_frozen(&connection, &frozen).unwrap();
+    write_frozen(&connection, &frozen, &|_| None).unwrap();
     assert_eq!(Registers::load(&connection).unwrap(), frozen.registers);
 }
 
@@ -63,8 +63,8 @@ fn a_layer_written_twice_is_written_once() {
     let dir = tempfile::tempdir().unwrap();
     let connection = database(dir.path());
     let frozen = frozen(10);
-    write_frozen(&connection, &frozen).unwrap();
-    write_frozen(&connection, &frozen).unwrap();
+    write_frozen(&connection, &frozen, &|_| None).unwrap();
+    write_frozen(&connection, &frozen, &|_| None).unwrap();
     let mut view = View::begin(&connection).unwrap();
     assert_eq!(view.at(key(3).as_bytes(), Revision::ZERO).unwrap(), None);
     assert!(view.at(key(3).as_bytes(), Revision::new(1)).unwrap().is_some());

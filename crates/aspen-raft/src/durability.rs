@@ -1,0 +1,105 @@
+//! How far what this replica has begun to append is on the disk.
+//!
+//! A leader sends entries to its followers while its own log still syncs them (Ongaro, "Consensus:
+//! Bridging Theory and Practice", section 10.2.1). Three rules keep that safe:
+//!
+//! * The leader counts itself towards a commit only once its own sync is done (openraft's flush
+//!   accounting), and a restarted leader never goes on in its old term, so that no position of the
+//!   log is used twice.
+//! * Nothing is applied before it is durable here ([`Durability::reach`]): the state machine cannot
+//!   outrun the log.
+//! * No answer leaves for another replica before everything begun earlier is durable
+//!   ([`Durability::settle`]): what a peer hears survives a crash, whatever path led to the answer.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aspen_storage::LogError;
+use tokio::sync::Notify;
+
+/// Appends begun and completed, for one replica.
+#[derive(Debug, Default)]
+pub(crate) struct Durability {
+    /// How many appends were begun without waiting for them.
+    begun: AtomicU64,
+    /// How many of them have completed; they complete in order.
+    completed: AtomicU64,
+    failed: AtomicBool,
+    moved: Notify,
+}
+
+impl Durability {
+    /// Counts an append that is about to begin.
+    pub(crate) fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Counts an append that has completed.
+    pub(crate) fn complete(&self, outcome: &Result<(), LogError>) {
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        self.completed.fetch_add(1, Ordering::AcqRel);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until every append begun so far has completed.
+    ///
+    /// # Errors
+    /// An append has failed: the log takes no more writes.
+    pub(crate) async fn settle(&self) -> io::Result<()> {
+        let begun = self.begun.load(Ordering::Acquire);
+        self.reach(|| self.completed.load(Ordering::Acquire) >= begun).await
+    }
+
+    /// Waits until something holds that completed appends bring about.
+    ///
+    /// # Errors
+    /// As [`Durability::settle`].
+    pub(crate) async fn reach(&self, holds: impl Fn() -> bool) -> io::Result<()> {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // Registered before the check: a move between the check and the wait is not missed.
+            moved.as_mut().enable();
+            if holds() {
+                return Ok(());
+            }
+            if self.failed.load(Ordering::Acquire) {
+                return Err(io::Error::other("an earlier append to the log failed"));
+            }
+            moved.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn settling_waits_for_what_was_begun_before_and_nothing_else() {
+        let durability = Arc::new(Durability::default());
+        durability.settle().await.unwrap();
+        durability.begin();
+        let waiter = {
+            let durability = durability.clone();
+            aspen_core::runtime::spawn(async move { durability.settle().await })
+        };
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        durability.begin();
+        durability.complete(&Ok(()));
+        waiter.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_append_settles_nothing_any_more() {
+        let durability = Durability::default();
+        durability.begin();
+        durability.complete(&Err(LogError::Io("gone".into())));
+        assert!(durability.reach(|| false).await.is_err());
+    }
+}
