@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 /// * Every commit is *immediate* and *one-phase with checksums*: one sync a commit. After a crash
 ///   the newer of the file's two commit slots counts if all its checksums hold. Two-phase commit
 ///   would need two syncs (a third fewer commits a second) to close a hole that only an attacker
-///   who writes chosen log entries and cuts the power can use.
+///   who writes chosen log entries and cuts the power can use. The price: when the file was not
+///   closed in order, damage to the newest commit looks like a commit that was cut short, and the
+///   one before it counts.
 /// * No *quick-repair*: it would make each commit save the allocator's state (half the commits a
 ///   second) so that opening after a crash need not read the whole file. The log is purged to tens
 ///   of megabytes, which opening reads anyway to rebuild its index, so the repair costs little.
