@@ -40,8 +40,7 @@ impl Scenario {
     pub fn bug(self) -> Option<&'static str> {
         match self {
             Self::LeaderRestore => Some("leader-restore"),
-            Self::ApplyAheadOfLog | Self::AnswerAheadOfLog => None,
-            Self::ForgottenLease => Some("no-silence"),
+            Self::ApplyAheadOfLog | Self::AnswerAheadOfLog | Self::ForgottenLease => None,
         }
     }
 
