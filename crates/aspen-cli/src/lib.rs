@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(worker_threads())
+        .worker_threads(aspen_core::runtime::worker_threads())
         .enable_all()
         .build()
         .map_err(CliError::io("cannot start the runtime"))?;
@@ -57,11 +57,6 @@ fn run(cli: Cli) -> Result<(), CliError> {
     // A thread may still wait for a line of standard input; the process shall not.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
-}
-
-/// Half of the cores: more threads mostly wake each other, and nodes may share the machine.
-fn worker_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 /// Diagnostics go to standard error, as much as `ASPEN_LOG` asks for (`error` by default).

@@ -63,6 +63,12 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     backend::timeout(duration, future).await
 }
 
+/// How many async workers a program starts: half of the cores. Disks and state machines have
+/// threads of their own, and more workers than work mostly wake each other.
+pub fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 /// The monotonic clock.
 pub fn now() -> Instant {
     backend::now()

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use aspen_core::runtime::worker_threads;
 use aspen_node::{Config, Layers, Node, check_dir, start_logging};
 
 use crate::flags::{Command, Flags};
@@ -38,12 +39,6 @@ fn run(flags: Flags) -> Result<ExitCode, Failure> {
     // A blocking call that hangs, on a dead disk for instance, must not keep the process.
     runtime.shutdown_background();
     code
-}
-
-/// Half of the cores: the log, the state machines and their readers have threads of their own, and
-/// more workers than work mostly wake each other.
-fn worker_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn config(flags: &Flags) -> Result<Config, Failure> {

@@ -133,7 +133,8 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn raft_options(config: &Config) -> RaftOptions {
+/// What the configuration says about consensus.
+pub(crate) fn raft_options(config: &Config) -> RaftOptions {
     RaftOptions {
         heartbeat_ms: config.heartbeat_ms,
         election_ms_min: config.election_ms_min,

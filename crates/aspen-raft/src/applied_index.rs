@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::waiting::wait_until;
+
 /// The end of what is applied. Waiters are woken in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct AppliedIndex {
@@ -21,16 +23,7 @@ impl AppliedIndex {
 
     /// Waits until the entry at `index` is applied.
     pub(crate) async fn reach(&self, index: u64) {
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            // Registered before the check: a move between the check and the wait is not missed.
-            moved.as_mut().enable();
-            if self.end.load(Ordering::Acquire) > index {
-                return;
-            }
-            moved.await;
-        }
+        wait_until(&self.moved, || self.end.load(Ordering::Acquire) > index).await;
     }
 }
 

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use aspen_storage::LogError;
 use tokio::sync::Notify;
 
+use crate::waiting::wait_until;
+
 /// Appends begun and completed, for one replica.
 #[derive(Debug, Default)]
 pub(crate) struct Durability {
@@ -57,18 +59,11 @@ impl Durability {
     /// # Errors
     /// As [`Durability::settle`].
     pub(crate) async fn reach(&self, holds: impl Fn() -> bool) -> io::Result<()> {
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            // Registered before the check: a move between the check and the wait is not missed.
-            moved.as_mut().enable();
-            if holds() {
-                return Ok(());
-            }
-            if self.failed.load(Ordering::Acquire) {
-                return Err(io::Error::other("an earlier append to the log failed"));
-            }
-            moved.await;
+        let failed = || self.failed.load(Ordering::Acquire);
+        wait_until(&self.moved, || holds() || failed()).await;
+        match holds() {
+            true => Ok(()),
+            false => Err(io::Error::other("an earlier append to the log failed")),
         }
     }
 }

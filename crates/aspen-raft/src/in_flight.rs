@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::waiting::wait_until;
+
 /// A bounded count.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -33,15 +35,7 @@ impl InFlight {
 
     /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
-        loop {
-            let idle = self.idle.notified();
-            tokio::pin!(idle);
-            idle.as_mut().enable();
-            if self.count.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            idle.await;
-        }
+        wait_until(&self.idle, || self.count.load(Ordering::Acquire) == 0).await;
     }
 }
 

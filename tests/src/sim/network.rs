@@ -87,7 +87,6 @@ struct State {
     rules: BTreeMap<FaultId, Vec<Rule>>,
     /// The running processes.
     servers: BTreeMap<NodeId, Server>,
-    counts: BTreeMap<(Kind, Leg), Counts>,
 }
 
 /// Where a running process takes messages from.
@@ -96,13 +95,6 @@ struct Server {
     inbox: UnboundedSender<Delivery>,
     /// Whom it lets speak to it as members.
     peers: BTreeSet<NodeId>,
-}
-
-/// How many messages were sent, and how many copies arrived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) sent: u64,
-    pub(crate) arrived: u64,
 }
 
 /// Something under way, as rules see it.
@@ -135,11 +127,6 @@ impl SimNetwork {
     /// Ends every fault of the network.
     pub(crate) fn heal(&self) {
         self.state.lock().rules.clear();
-    }
-
-    /// How many messages have passed, by kind and direction.
-    pub(crate) fn counts(&self) -> BTreeMap<(Kind, Leg), Counts> {
-        self.state.lock().counts.clone()
     }
 
     /// The process that answers under this key.
@@ -187,7 +174,6 @@ impl SimNetwork {
                     sleep(HELD_LOOK).await;
                 }
                 if !network.is_cut(passage) {
-                    network.state.lock().count(passage).arrived += 1;
                     arrive();
                 }
             });
@@ -196,8 +182,7 @@ impl SimNetwork {
 
     /// How long each copy takes; none when the message is lost.
     fn delays(&self, passage: Passage) -> Vec<Duration> {
-        let mut state = self.state.lock();
-        state.count(passage).sent += 1;
+        let state = self.state.lock();
         let mut random = thread_rng();
         let mut delays = vec![self.latency.draw(passage.len)];
         for effect in state.effects(passage) {
@@ -238,10 +223,6 @@ impl State {
     fn effects(&self, passage: Passage) -> impl Iterator<Item = &Effect> {
         let rules = self.rules.values().flatten();
         rules.filter(move |rule| rule.covers(&passage)).map(|rule| &rule.effect)
-    }
-
-    fn count(&mut self, passage: Passage) -> &mut Counts {
-        self.counts.entry((passage.kind, passage.leg)).or_default()
     }
 }
 

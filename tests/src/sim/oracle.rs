@@ -166,9 +166,4 @@ impl Oracle {
     pub(crate) fn installed(&self, replica: Replica, upto: Option<LogId>) {
         self.judge(|known| known.committed.installed(replica, upto));
     }
-
-    /// How many entries were committed, over all groups.
-    pub(crate) fn committed_entries(&self) -> u64 {
-        self.known.lock().committed.len()
-    }
 }

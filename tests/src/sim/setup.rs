@@ -20,7 +20,7 @@ pub(crate) enum StateKind {
 
 /// Everything about a run but its faults.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// The seed of every choice during the run.
     pub(crate) seed: u64,
     /// The workload's name.

@@ -124,16 +124,9 @@ impl Config {
             );
             return Err(ConfigError::invalid("election_ms_min", detail));
         }
-        // A leader's lease is half of the longest time, and has to outlast a heartbeat and a tick.
-        let heartbeat_and_tick = self.heartbeat_ms.saturating_add(self.heartbeat_ms / 4 + 1);
-        if heartbeat_and_tick >= self.election_ms_max / 2 {
-            let detail = format!(
-                "({}) must be over two and a half times heartbeat_ms ({})",
-                self.election_ms_max, self.heartbeat_ms
-            );
-            return Err(ConfigError::invalid("election_ms_max", detail));
-        }
-        Ok(())
+        // The settings of consensus have the same names, and relations of their own.
+        let consensus = crate::start::raft_options(self).validate();
+        consensus.map_err(|invalid| ConfigError::invalid(invalid.field, invalid.problem))
     }
 
     fn validate_disk(&self) -> Result<(), ConfigError> {

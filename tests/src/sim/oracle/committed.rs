@@ -141,9 +141,4 @@ impl Committed {
             None => Ok(()),
         }
     }
-
-    /// How many entries were committed.
-    pub(super) fn len(&self) -> u64 {
-        self.entries.values().map(|entries| entries.len() as u64).sum()
-    }
 }
