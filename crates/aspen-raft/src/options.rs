@@ -15,8 +15,9 @@ pub struct RaftOptions {
     /// The least time without a leader before a follower seeks votes. Shorter fails over sooner;
     /// longer tolerates slower disks and networks.
     pub election_ms_min: u64,
-    /// The most such time; a leader's lease is half of it. The wider the gap to the minimum, the
-    /// rarer two candidates split the votes; the shorter it is, the sooner a failover is over.
+    /// The most such time, over five quarters of the least; a leader's lease is two fifths of it. The
+    /// wider the gap to the minimum, the rarer two candidates split the votes; the shorter it is, the
+    /// sooner a failover is over.
     pub election_ms_max: u64,
     /// How long a vote or heartbeat may take. Shorter gives up on dead peers sooner; longer
     /// tolerates slow links.
@@ -148,13 +149,17 @@ impl RaftOptions {
             let problem = format!("must stay below election_ms_min ({})", self.election_ms_min);
             return Err(invalid("heartbeat_ms", problem));
         }
-        if self.election_ms_min >= self.election_ms_max {
-            let problem = format!("must stay below election_ms_max ({})", self.election_ms_max);
+        if self.election_ms_min >= 2 * self.lease_ms() {
+            let problem = format!(
+                "must stay below four fifths of election_ms_max ({})",
+                self.election_ms_max
+            );
             return Err(invalid("election_ms_min", problem));
         }
         if self.campaign_ms_min() >= self.lease_ms() {
             let problem = format!(
-                "must be over two and a half times heartbeat_ms ({}): half of it is the lease",
+                "must be over three and a quarter times heartbeat_ms ({}): a leader's lease is two \
+                 fifths of it",
                 self.heartbeat_ms
             );
             return Err(invalid("election_ms_max", problem));
@@ -215,9 +220,10 @@ impl RaftOptions {
     }
 
     /// A follower of openraft first waits for its leader's lease, which is as long as the longest
-    /// election timeout, and then for a random election timeout: up to twice that together.
+    /// election timeout, and then for a random election timeout: up to twice that together. The
+    /// last fifth of `election_ms_max` is left for the votes, and for the vote after a split one.
     fn lease_ms(&self) -> u64 {
-        self.election_ms_max / 2
+        self.election_ms_max / 5 * 2
     }
 
     /// The shortest time that a follower waits after the lease. It must pass a heartbeat and the

@@ -150,8 +150,8 @@ settings! {
     /// The shortest time without a leader, in milliseconds, after which a node asks for votes.
     /// Shorter fails over sooner; longer holds elections less often on a busy machine.
     election_ms_min: u64 = 1_500, Integer;
-    /// The longest such time, in milliseconds. A leader's lease is half of it. A wide range splits
-    /// fewer votes; a narrow one bounds the failover.
+    /// The longest such time, in milliseconds. Over five quarters of the shortest; a leader's lease
+    /// is two fifths of it. A wide range splits fewer votes; a narrow one bounds the failover.
     election_ms_max: u64 = 3_000, Integer;
     /// How long a vote or heartbeat may take, in milliseconds. Shorter frees an election from a
     /// dead peer sooner; longer bears slower networks.
