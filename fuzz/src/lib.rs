@@ -1,5 +1,8 @@
 //! What the fuzz targets share. Run one with `cargo +nightly fuzz run <target>` from the top of the
-//! repository; `cargo check` here shows that all of them still fit the code.
+//! repository; `cargo check` here shows that all of them still fit the code. Set
+//! `ASAN_OPTIONS=detect_odr_violation=0`: two modules of SQLite have tables of the same name, which
+//! the sanitizer reports before the first input. `-malloc_limit_mb=64` holds for all targets but
+//! `log_file`, whose file has its first size at once.
 //!
 //! Short tests on a stable compiler, which run with all other tests, bombard the same decoders:
 //! `tests/tests/decoders`, `crates/aspen-net/tests/decoders.rs`, `crates/aspen-cli/src/fuzzing` and

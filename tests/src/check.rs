@@ -4,11 +4,8 @@
 //! invariant and where it comes from, and each has tests that show it failing: a checker that
 //! cannot fail proves nothing.
 
-pub mod durability;
 pub mod exactly_once;
 pub mod linearizability;
-pub mod liveness;
-pub mod raft;
 pub mod revisions;
 pub mod serializability;
 

@@ -24,6 +24,7 @@ mod guard;
 mod insist;
 mod key_space;
 mod ledger;
+mod lists;
 mod mixed;
 mod phantom;
 mod random;
@@ -51,6 +52,7 @@ use append_once::AppendOnce;
 use bank::Bank;
 use counter::Counter;
 use cycle::Cycle;
+use lists::Lists;
 use mixed::Mixed;
 use phantom::Phantom;
 use range::Range;
@@ -126,6 +128,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Phantom::new(before)),
         Arc::new(WriteDuringRead::new(before)),
         Arc::new(Sideband::new(before)),
+        Arc::new(Lists::new(before)),
     ]
 }
 

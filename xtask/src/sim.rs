@@ -5,6 +5,7 @@ use crate::exec::{cargo, run as run_command};
 use crate::failure::Outcome;
 use crate::workspace;
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -20,7 +21,11 @@ pub(crate) struct Arguments {
 /// The seeds that every test run includes.
 const FIXED_SEEDS: [u64; 6] = [42, 123, 456, 789, 1_024, 2_048];
 
-/// The tests of the simulator itself, and the fixed seeds.
+/// For how long a test run tries seeds that were never tried before. One that fails is printed with
+/// the command that runs it again.
+const FRESH_MINUTES: u32 = 3;
+
+/// The tests of consensus alone and of the simulator itself, the fixed seeds, and some fresh ones.
 pub(crate) const SIMULATION: Check = Check { name: "simulation", run: simulation };
 
 /// Runs what `arguments` say.
@@ -30,14 +35,23 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn simulate(arguments: &[OsString]) -> Outcome {
     run_command(&mut simulating(["build", "-p", "aspen-tests", "--bin", "aspen-sim"]))?;
+    run_simulator(arguments)
+}
+
+fn run_simulator(arguments: &[OsString]) -> Outcome {
     run_command(Command::new(program()).args(arguments).current_dir(workspace::root()))
 }
 
 fn simulation() -> Outcome<Verdict> {
+    run_command(&mut simulating(["test", "-p", "aspen-raft", "--test", "sim"]))?;
     run_command(&mut simulating(["test", "-p", "aspen-tests", "--lib", "--test", "sim"]))?;
+    run_command(&mut simulating(["build", "-p", "aspen-tests", "--bin", "aspen-sim"]))?;
     for seed in FIXED_SEEDS {
-        simulate(&["--seed".into(), seed.to_string().into()])?;
+        run_simulator(&["--seed".into(), seed.to_string().into()])?;
     }
+    let jobs = std::thread::available_parallelism().map_or(1, NonZero::get).to_string();
+    let minutes = FRESH_MINUTES.to_string();
+    run_simulator(&["--minutes".into(), minutes.into(), "--jobs".into(), jobs.into()])?;
     Ok(Verdict::Passed)
 }
 

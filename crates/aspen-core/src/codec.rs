@@ -6,11 +6,17 @@
 
 pub mod bounded;
 
+mod borrowing;
+
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+use borrowing::Borrowing;
+
 /// The largest value that [`decode`] accepts, in bytes. It stays above a message so that only the
-/// message limit ever speaks, and bounds what a hostile length prefix can make us allocate.
+/// message limit ever speaks. Texts and byte strings take no more than the input holds of them.
 pub const DECODE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const _: () = assert!(DECODE_BYTES_MAX > crate::MESSAGE_BYTES_MAX);
@@ -41,7 +47,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecError> {
 /// # Errors
 /// When the bytes are malformed, too many, or followed by more bytes.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, read) = bincode::serde::decode_from_slice(bytes, config())
+    let value = Borrowing(PhantomData::<T>);
+    let (value, read) = bincode::serde::seed_decode_from_slice(value, bytes, config())
         .map_err(|error| CodecError { detail: error.to_string() })?;
     match bytes.len() - read {
         0 => Ok(value),

@@ -4,6 +4,7 @@ mod admission;
 mod control;
 mod data;
 mod rights;
+mod settle;
 mod status;
 #[cfg(test)]
 mod tests;

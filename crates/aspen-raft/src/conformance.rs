@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::applied_index::AppliedIndex;
 use crate::log_adapter::LogAdapter;
-use crate::state_adapter::{FlushWanted, StateAdapter};
+use crate::state_adapter::StateAdapter;
 use crate::types::{LeaderId, LogId, RaftEntry, TypeConfig};
 use crate::wire;
 
@@ -27,7 +27,7 @@ fn adapters(
     cache_bytes: usize,
 ) -> (LogAdapter, StateAdapter) {
     let applied = Arc::new(AppliedIndex::default());
-    let state = StateAdapter::new(state, applied, log.clone(), FlushWanted::default());
+    let state = StateAdapter::new(state, applied, log.clone());
     (LogAdapter::new(log, cache_bytes), state)
 }
 

@@ -107,8 +107,8 @@ impl ClusterController for RaftHost {
         }
         let triggered = group.replica.raft.trigger().transfer_leader(to.get()).await;
         triggered.map_err(|fatal| stopped(&fatal))?;
-        // Its first election may fail; after two the old leader goes on as before.
-        let patience = group.replica.options.lease() * 2;
+        // Its first election may fail; after another the old leader goes on as before.
+        let patience = group.replica.options.election_time_max();
         let moved = group.wait_metrics(patience, |metrics| metrics.leader == Some(to)).await;
         moved.map(|_| ()).map_err(|_| ControlError::Timeout(format!("{to} has not taken over")))
     }

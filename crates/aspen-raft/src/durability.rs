@@ -24,7 +24,7 @@ use crate::waiting::wait_until;
 pub(crate) struct Durability {
     /// How many appends were begun without waiting for them.
     begun: AtomicU64,
-    /// How many of them have completed; they complete in order.
+    /// How many of them are durable; they come to be in order.
     completed: AtomicU64,
     failed: AtomicBool,
     moved: Notify,
@@ -36,16 +36,16 @@ impl Durability {
         self.begun.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Counts an append that has completed.
+    /// Counts an append that has completed. One that failed is never durable, and none after it.
     pub(crate) fn complete(&self, outcome: &Result<(), LogError>) {
-        if outcome.is_err() {
-            self.failed.store(true, Ordering::Release);
+        match outcome {
+            Ok(()) => drop(self.completed.fetch_add(1, Ordering::AcqRel)),
+            Err(_) => self.failed.store(true, Ordering::Release),
         }
-        self.completed.fetch_add(1, Ordering::AcqRel);
         self.moved.notify_waiters();
     }
 
-    /// Waits until every append begun so far has completed.
+    /// Waits until every append begun so far is durable.
     ///
     /// # Errors
     /// An append has failed: the log takes no more writes.
@@ -96,5 +96,17 @@ mod tests {
         durability.begin();
         durability.complete(&Err(LogError::Io("gone".into())));
         assert!(durability.reach(|| false).await.is_err());
+    }
+
+    /// A failed append once counted as completed. A leader whose disk had failed then went on
+    /// answering its peers, until it heard of the failure itself, as if its entries were safe.
+    #[tokio::test]
+    async fn nothing_is_settled_by_the_append_that_failed() {
+        let durability = Durability::default();
+        durability.begin();
+        durability.begin();
+        durability.complete(&Ok(()));
+        durability.complete(&Err(LogError::Io("gone".into())));
+        assert!(durability.settle().await.is_err());
     }
 }

@@ -12,6 +12,7 @@ use aspen_core::{
 use aspen_storage::StateMachine;
 use openraft::async_runtime::watch::WatchReceiver;
 
+use crate::joint::joint;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::replica::Replica;
@@ -84,6 +85,12 @@ impl Group {
         self.replica.with_metrics(|metrics| {
             metrics.membership_config.membership().voter_ids().next().is_some()
         })
+    }
+
+    /// Whether the group is half-way through a change of its voters, as far as this replica knows:
+    /// until it is through, the old voters and the new ones each need a majority.
+    pub fn is_changing_voters(&self) -> bool {
+        joint(&self.replica).is_some()
     }
 
     /// The members' records, by id.

@@ -112,9 +112,9 @@ impl std::fmt::Debug for RaftHost {
 
 #[async_trait]
 impl PeerHandler for RaftHost {
-    async fn handle(&self, _from: NodeId, request: PeerRequest) -> Result<Bytes, PeerRejection> {
+    async fn handle(&self, from: NodeId, request: PeerRequest) -> Result<Bytes, PeerRejection> {
         let group = self.group(request.group);
         let group = group.ok_or(PeerRejection::NoSuchGroup(request.group))?;
-        crate::peer_requests::handle(&group, request).await
+        crate::peer_requests::handle(&group, from, request).await
     }
 }

@@ -1,4 +1,5 @@
-//! What a group does for itself in the background: keeps its log short and its history bounded.
+//! What a group does for itself in the background: keeps its log short and its history bounded, and
+//! finishes changes of voters that were left half-way.
 
 use std::collections::VecDeque;
 use std::sync::Weak;
@@ -8,6 +9,7 @@ use aspen_core::runtime::{self, Instant};
 use aspen_core::{Command, Proposal, Revision};
 
 use crate::group::Group;
+use crate::joint::Finisher;
 use crate::purge::{keep_log_short, shorten_log};
 
 /// How often the log's length is looked at. It costs a look at memory when there is nothing to do.
@@ -19,6 +21,7 @@ const SAMPLE: Duration = Duration::from_secs(10);
 /// Runs until the group is dropped or stopping.
 pub(crate) async fn run(group: Weak<Group>) {
     let mut history = History::default();
+    let mut finisher = Finisher::default();
     loop {
         runtime::sleep(TICK).await;
         let Some(group) = group.upgrade() else { return };
@@ -34,6 +37,7 @@ pub(crate) async fn run(group: Weak<Group>) {
             tracing::warn!(group = %group.id(), %error, "the log cannot be shortened");
         }
         history.tick(&group).await;
+        finisher.tick(&group.replica).await;
     }
 }
 

@@ -21,6 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::append_stream::{self, AppendAnswer};
+use crate::coherence::{check_answer, check_answered_vote};
+use crate::confirmed::{Confirmations, Confirmed};
 use crate::entry_cache::fitting;
 use crate::message::{
     self, AppendMessage, AppendReply, MessageKind, TransferMessage, TransferReply, VoteMessage,
@@ -29,7 +31,7 @@ use crate::message::{
 use crate::options::RaftOptions;
 use crate::snapshot_data::SnapshotData;
 use crate::snapshot_sender::SnapshotSender;
-use crate::types::{AppendRequest, AppendResponse, Member, Snapshot, TypeConfig, Vote};
+use crate::types::{AppendRequest, AppendResponse, LogId, Member, Snapshot, TypeConfig, Vote};
 use crate::wire::Malformed;
 
 /// How many bytes of entries one message may carry; what remains goes with the next. The rest of a
@@ -47,10 +49,11 @@ pub(crate) struct PeerFactory {
     pub(crate) group: GroupId,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) options: Arc<RaftOptions>,
+    pub(crate) confirmations: Confirmations,
 }
 
 impl PeerFactory {
-    fn peer(&self, target: u64, append_timeout: Duration) -> Peer {
+    fn peer(&self, target: u64, append_timeout: Duration, confirmed: Arc<Confirmed>) -> Peer {
         Peer {
             link: PeerLink {
                 node: self.node,
@@ -60,6 +63,7 @@ impl PeerFactory {
             },
             append_timeout,
             options: self.options.clone(),
+            confirmed,
         }
     }
 }
@@ -68,12 +72,15 @@ impl RaftNetworkFactory<TypeConfig> for PeerFactory {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _node: &Member) -> Peer {
-        self.peer(target, self.options.append_timeout())
+        let confirmed = self.confirmations.of(target);
+        self.peer(target, self.options.append_timeout(), confirmed)
     }
 
     /// Heartbeats carry no entries, so an answer that takes long says that the peer is in trouble.
+    /// A follower's heartbeats begin before its entries do.
     async fn new_heartbeat_client(&mut self, target: u64, _node: &Member) -> Peer {
-        self.peer(target, self.options.vote_timeout())
+        let confirmed = self.confirmations.renewed(target);
+        self.peer(target, self.options.vote_timeout(), confirmed)
     }
 }
 
@@ -150,6 +157,7 @@ pub(crate) struct Peer {
     link: PeerLink,
     append_timeout: Duration,
     options: Arc<RaftOptions>,
+    confirmed: Arc<Confirmed>,
 }
 
 impl Peer {
@@ -166,8 +174,27 @@ impl Peer {
         };
         let timeout = option.soft_ttl().min(self.options.vote_timeout());
         let reply: VoteReply = self.link.ask(Lane::Consensus, kind, &question, timeout).await?;
-        let last_log = reply.last_log.map(Into::into);
-        Ok(VoteResponse::new(message::vote_of(reply.vote), last_log, reply.granted))
+        let (vote, last_log) = (message::vote_of(reply.vote), reply.last_log.map(Into::into));
+        check_answered_vote(&vote, &request.vote).map_err(malformed)?;
+        Ok(VoteResponse::new(vote, last_log, reply.granted))
+    }
+
+    /// Whether a follower can answer this to entries up to `last`, after what it has said before.
+    fn check_append_answer(
+        &self,
+        response: &AppendResponse,
+        request: &AppendRequest,
+        last: Option<LogId>,
+    ) -> Result<(), Malformed> {
+        let (leader, previous) = (request.vote.leader_id, request.prev_log_id);
+        check_answer(response, &request.vote, (previous, last))?;
+        match response {
+            AppendResponse::Success => self.confirmed.advance(leader, last),
+            AppendResponse::PartialSuccess(upto) => self.confirmed.advance(leader, *upto),
+            AppendResponse::Conflict => self.confirmed.check_refusal(leader, previous)?,
+            AppendResponse::HigherVote(_) => {}
+        }
+        Ok(())
     }
 }
 
@@ -190,12 +217,13 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let question = AppendMessage::from(&request);
         let (lane, kind) = (Lane::Consensus, MessageKind::Append);
         let reply: AppendReply = self.link.ask(lane, kind, &question, self.append_timeout).await?;
-        Ok(match reply {
-            AppendReply::Success if cut => {
-                AppendResponse::PartialSuccess(request.entries.last().map(|entry| entry.log_id))
-            }
-            reply => reply.into(),
-        })
+        let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
+        let response = match reply.into() {
+            AppendResponse::Success if cut => AppendResponse::PartialSuccess(last),
+            response => response,
+        };
+        self.check_append_answer(&response, &request, last).map_err(malformed)?;
+        Ok(response)
     }
 
     fn stream_append<'s, S>(

@@ -7,6 +7,7 @@ use aspen_core::{GroupId, NodeId, Transport, runtime};
 use aspen_storage::{GroupLog, StateMachine};
 
 use crate::applied_index::AppliedIndex;
+use crate::confirmed::Confirmations;
 use crate::durability::Durability;
 use crate::error::OpenError;
 use crate::group::Group;
@@ -15,7 +16,7 @@ use crate::network::PeerFactory;
 use crate::options::RaftOptions;
 use crate::replica::Replica;
 use crate::silence::Silence;
-use crate::state_adapter::{FlushWanted, StateAdapter};
+use crate::state_adapter::StateAdapter;
 use crate::types::Raft;
 
 /// What a replica is opened from.
@@ -33,9 +34,8 @@ impl Opening {
     pub(crate) async fn open(self) -> Result<Arc<Group>, OpenError> {
         let silence = Silence::at_start(&*self.log);
         let applied = Arc::new(AppliedIndex::default());
-        let flush_wanted = FlushWanted::default();
         let durability = Arc::new(Durability::default());
-        let raft = self.build(applied.clone(), flush_wanted.clone(), durability.clone()).await?;
+        let raft = self.build(applied.clone(), durability.clone()).await?;
         let replica = Arc::new(Replica {
             group: self.group,
             node: self.node,
@@ -47,7 +47,6 @@ impl Opening {
             transport: self.transport,
             options: self.options,
             silence,
-            flush_wanted,
             stopping: AtomicBool::new(false),
         });
         start(&replica).await?;
@@ -59,7 +58,6 @@ impl Opening {
     async fn build(
         &self,
         applied: Arc<AppliedIndex>,
-        flush_wanted: FlushWanted,
         durability: Arc<Durability>,
     ) -> Result<Raft, OpenError> {
         let config = self.options.to_config(&self.group.to_string()).validate();
@@ -69,12 +67,13 @@ impl Opening {
             group: self.group,
             transport: self.transport.clone(),
             options: self.options.clone(),
+            confirmations: Confirmations::default(),
         };
         let mut log = LogAdapter::new(self.log.clone(), self.options.entry_cache_bytes);
         if self.options.overlap_syncs {
             log = log.overlapping(self.node, durability);
         }
-        let state = StateAdapter::new(self.state.clone(), applied, self.log.clone(), flush_wanted);
+        let state = StateAdapter::new(self.state.clone(), applied, self.log.clone());
         let node = self.node.get();
         let raft = Raft::build(node, Arc::new(config), peers, log, state).await;
         raft.map_err(|error| storage_error(self.group, error))

@@ -15,9 +15,9 @@ pub struct RaftOptions {
     /// The least time without a leader before a follower seeks votes. Shorter fails over sooner;
     /// longer tolerates slower disks and networks.
     pub election_ms_min: u64,
-    /// The most such time, over five quarters of the least; a leader's lease is two fifths of it. The
-    /// wider the gap to the minimum, the rarer two candidates split the votes; the shorter it is, the
-    /// sooner a failover is over.
+    /// The most such time, over five quarters of the least; a leader's lease is two fifths of it.
+    /// The wider the gap to the minimum, the rarer two candidates split the votes; the shorter it
+    /// is, the sooner a failover is over.
     pub election_ms_max: u64,
     /// How long a vote or heartbeat may take. Shorter gives up on dead peers sooner; longer
     /// tolerates slow links.
@@ -212,6 +212,11 @@ impl RaftOptions {
 
     pub(crate) fn membership_timeout(&self) -> Duration {
         Duration::from_millis(self.membership_timeout_ms)
+    }
+
+    /// How long a failover may take.
+    pub(crate) fn election_time_max(&self) -> Duration {
+        Duration::from_millis(self.election_ms_max)
     }
 
     /// How long a leader's lease may outlive its last contact.

@@ -1,16 +1,17 @@
 //! Answers the messages of a group's other replicas.
 
-use aspen_core::{PeerRejection, PeerRequest};
+use aspen_core::{NodeId, PeerRejection, PeerRequest, runtime};
 use bytes::Bytes;
 use openraft::errors::RaftError;
 use openraft::raft::{TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::coherence::{check_append, check_candidate, check_committed, check_speaker};
 use crate::group::Group;
 use crate::message::{
-    self, AppendMessage, AppendReply, MessageKind, SnapshotFinish, TransferMessage, TransferReply,
-    VoteMessage, VoteReply,
+    self, AppendMessage, AppendReply, MessageKind, SnapshotBegin, SnapshotFinish, TransferMessage,
+    TransferReply, VoteMessage, VoteReply,
 };
 use crate::read_rounds::answer_read_index;
 use crate::types::{AppendRequest, TypeConfig};
@@ -20,46 +21,51 @@ type Answer<T> = Result<T, PeerRejection>;
 
 /// Handles one message for one group. The answer leaves only when everything that was begun before
 /// it is durable: see [`crate::durability`].
-pub(crate) async fn handle(group: &Group, request: PeerRequest) -> Answer<Bytes> {
-    let answer = answer(group, request).await?;
+pub(crate) async fn handle(group: &Group, from: NodeId, request: PeerRequest) -> Answer<Bytes> {
+    let answer = answer(group, from, request).await?;
+    if runtime::planted("answer-ahead-of-log") {
+        return Ok(answer);
+    }
     let settled = group.replica.durability.settle().await;
     settled.map_err(|error| PeerRejection::Unavailable(error.to_string()))?;
     Ok(answer)
 }
 
-async fn answer(group: &Group, request: PeerRequest) -> Answer<Bytes> {
+async fn answer(group: &Group, from: NodeId, request: PeerRequest) -> Answer<Bytes> {
     let kind = MessageKind::try_from(request.kind).map_err(malformed)?;
     let payload = &request.payload;
     let replica = &group.replica;
     match kind {
-        MessageKind::Append => reply(&append(group, payload).await?),
-        MessageKind::Vote => reply(&vote(group, payload, false).await?),
-        MessageKind::PreVote => reply(&vote(group, payload, true).await?),
-        MessageKind::TransferLeader => reply(&transfer(group, decode(payload)?).await?),
+        MessageKind::Append => reply(&append(group, from, payload).await?),
+        MessageKind::Vote => reply(&vote(group, from, payload, false).await?),
+        MessageKind::PreVote => reply(&vote(group, from, payload, true).await?),
+        MessageKind::TransferLeader => reply(&transfer(group, from, decode(payload)?).await?),
         MessageKind::ReadIndex => reply(&answer_read_index(replica, decode(payload)?).await),
-        MessageKind::SnapshotBegin => {
-            let path = replica.state.incoming_path();
-            reply(&group.snapshots.begin(decode(payload)?, path).await?)
-        }
+        MessageKind::SnapshotBegin => reply(&begin_snapshot(group, from, decode(payload)?).await?),
         MessageKind::SnapshotChunk => reply(&group.snapshots.chunk(decode(payload)?).await?),
         MessageKind::SnapshotFinish => reply(&install(group, decode(payload)?).await?),
     }
 }
 
-async fn append(group: &Group, payload: &[u8]) -> Answer<AppendReply> {
+async fn append(group: &Group, from: NodeId, payload: &[u8]) -> Answer<AppendReply> {
     let request: AppendRequest = decode::<AppendMessage>(payload)?.try_into().map_err(malformed)?;
+    check_speaker(&request.vote, from, group.replica.node).map_err(malformed)?;
+    check_append(&request).map_err(malformed)?;
+    check_committed(&request, group.replica.known()).map_err(malformed)?;
     let response = group.replica.raft.append_entries(request).await;
     response.map(AppendReply::from).map_err(stopped)
 }
 
-async fn vote(group: &Group, payload: &[u8], only_asks: bool) -> Answer<VoteReply> {
+async fn vote(group: &Group, from: NodeId, payload: &[u8], only_asks: bool) -> Answer<VoteReply> {
     let question: VoteMessage = decode(payload)?;
+    let (vote, last_log) = (question.vote.into(), question.last_log.map(Into::into));
+    check_speaker(&vote, from, group.replica.node).map_err(malformed)?;
+    check_candidate(&vote, last_log).map_err(malformed)?;
     if group.replica.silence.holds() {
         let detail = "silent for one lease after its restart";
         return Err(PeerRejection::Unavailable(detail.into()));
     }
-    let last_log = question.last_log.map(Into::into);
-    let mut request = VoteRequest::new(question.vote.into(), last_log);
+    let mut request = VoteRequest::new(vote, last_log);
     request.leadership_transfer = question.leadership_transfer;
     let raft = &group.replica.raft;
     let response = match only_asks {
@@ -77,13 +83,15 @@ fn vote_reply(response: VoteResponse<TypeConfig>) -> VoteReply {
     }
 }
 
-async fn transfer(group: &Group, message: TransferMessage) -> Answer<TransferReply> {
+async fn transfer(group: &Group, from: NodeId, message: TransferMessage) -> Answer<TransferReply> {
+    let leader = message.from.into();
+    check_speaker(&leader, from, group.replica.node).map_err(malformed)?;
     if group.replica.silence.holds() {
         let detail = "silent for one lease after its restart";
         return Err(PeerRejection::Unavailable(detail.into()));
     }
     let last_log = message.last_log.map(Into::into);
-    let request = TransferLeaderRequest::new(message.from.into(), message.to, last_log);
+    let request = TransferLeaderRequest::new(leader, message.to, last_log);
     let response = group.replica.raft.handle_transfer_leader(request).await;
     match response.map_err(|fatal| PeerRejection::Unavailable(fatal.to_string()))? {
         Ok(()) => Ok(TransferReply::Accepted),
@@ -96,8 +104,14 @@ async fn transfer(group: &Group, message: TransferMessage) -> Answer<TransferRep
     }
 }
 
+async fn begin_snapshot(group: &Group, from: NodeId, begin: SnapshotBegin) -> Answer<()> {
+    let replica = &group.replica;
+    check_speaker(&begin.vote.into(), from, replica.node).map_err(malformed)?;
+    group.snapshots.begin(begin, replica.state.incoming_path(), replica.known()).await
+}
+
 async fn install(group: &Group, finish: SnapshotFinish) -> Answer<WireVote> {
-    let (vote, snapshot) = group.snapshots.finish(finish).await?;
+    let (vote, snapshot) = group.snapshots.finish(finish, group.id()).await?;
     let response = group.replica.raft.install_full_snapshot(vote, snapshot).await;
     let response = response.map_err(|fatal| PeerRejection::Unavailable(fatal.to_string()))?;
     Ok(response.vote.into())

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aspen_core::LogIndex;
+use aspen_core::{LogIndex, runtime};
+use aspen_storage::StateError;
 
 use crate::group::wait_metrics;
 use crate::replica::Replica;
@@ -15,6 +16,8 @@ const FLUSH_WAIT: Duration = Duration::from_secs(60);
 pub(crate) enum PurgeError {
     #[error("the state was not flushed in time")]
     NotFlushed,
+    #[error(transparent)]
+    State(#[from] StateError),
     #[error("consensus has stopped: {0}")]
     Stopped(String),
 }
@@ -65,7 +68,9 @@ pub(crate) async fn shorten_log(replica: &Replica) -> Result<(), PurgeError> {
 async fn purge(replica: &Replica, upto: LogIndex, flush: bool) -> Result<(), PurgeError> {
     if replica.metrics().snapshot < Some(upto) {
         if flush {
-            replica.flush_wanted.set();
+            // Here, not inside of consensus, which takes a failed flush for the end of the replica.
+            let flushed = runtime::timeout(FLUSH_WAIT, replica.state.flush()).await;
+            flushed.map_err(|_| PurgeError::NotFlushed)??;
         }
         replica.raft.trigger().snapshot().await.map_err(stopped)?;
         let flushed = wait_metrics(replica, FLUSH_WAIT, |metrics| metrics.snapshot >= Some(upto));

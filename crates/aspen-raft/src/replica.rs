@@ -9,11 +9,11 @@ use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver;
 
 use crate::applied_index::AppliedIndex;
+use crate::coherence::Known;
 use crate::durability::Durability;
 use crate::metrics::group_metrics;
 use crate::options::RaftOptions;
 use crate::silence::Silence;
-use crate::state_adapter::FlushWanted;
 use crate::types::{Member, Raft, TypeConfig};
 
 /// One replica of one group: its consensus, log and state.
@@ -28,7 +28,6 @@ pub(crate) struct Replica {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) options: Arc<RaftOptions>,
     pub(crate) silence: Silence,
-    pub(crate) flush_wanted: FlushWanted,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -51,6 +50,14 @@ impl Replica {
     pub(crate) fn metrics(&self) -> GroupMetrics {
         let revision = self.state.revision();
         self.with_metrics(|metrics| group_metrics(self.group, revision, metrics))
+    }
+
+    /// What this replica knows for certain; it may know more by now.
+    pub(crate) fn known(&self) -> Known {
+        self.with_metrics(|metrics| Known {
+            vote: metrics.vote,
+            committed: metrics.local_committed,
+        })
     }
 
     pub(crate) fn leader(&self) -> Option<NodeId> {

@@ -4,11 +4,18 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use aspen_core::{PeerRejection, runtime};
+use aspen_core::{GroupId, PeerRejection, runtime};
+use aspen_storage::StateError;
+use aspen_storage::state::SnapshotReader;
 
+use crate::coherence::{Known, check_snapshot};
 use crate::message::{SnapshotBegin, SnapshotChunk, SnapshotFinish};
-use crate::snapshot_data::{ReceivedFile, SnapshotData};
+use crate::snapshot_data::{ReceivedFile, SnapshotData, meta_of};
 use crate::types::{Snapshot, SnapshotMeta, Vote};
+
+/// How long a snapshot file may be. At the speed of a fast disk a longer one takes most of an hour,
+/// and no group should have grown so large without being split.
+const SNAPSHOT_BYTES_MAX: u64 = 1 << 40;
 
 /// The one transfer that a group may have under way. A new one replaces it: leaders send one at a
 /// time, so the older one was interrupted.
@@ -34,8 +41,13 @@ impl SnapshotReceiver {
         &self,
         begin: SnapshotBegin,
         path: PathBuf,
+        known: Known,
     ) -> Result<(), PeerRejection> {
-        let meta = begin.meta.try_into().map_err(malformed)?;
+        let (vote, meta) = (begin.vote.into(), begin.meta.try_into().map_err(malformed)?);
+        check_snapshot(&vote, &meta, known).map_err(malformed)?;
+        if begin.len_bytes > SNAPSHOT_BYTES_MAX {
+            return Err(malformed("a snapshot longer than SNAPSHOT_BYTES_MAX"));
+        }
         let mut incoming = self.incoming.lock().await;
         // The older file may have the same path: remove it before the new one is made.
         *incoming = None;
@@ -44,7 +56,7 @@ impl SnapshotReceiver {
         let file = runtime::spawn_blocking(move || File::create(target)).await;
         *incoming = Some(Incoming {
             transfer: begin.transfer,
-            vote: begin.vote.into(),
+            vote,
             meta,
             len_bytes: begin.len_bytes,
             received_bytes: 0,
@@ -71,10 +83,12 @@ impl SnapshotReceiver {
         Ok(())
     }
 
-    /// Hands out the complete file with the vote of the leader that sent it.
+    /// Hands out the complete file with the vote of the leader that sent it, once every byte has
+    /// passed its checks: what comes after this cannot be refused any more.
     pub(crate) async fn finish(
         &self,
         finish: SnapshotFinish,
+        group: GroupId,
     ) -> Result<(Vote, Snapshot), PeerRejection> {
         let mut slot = self.incoming.lock().await;
         let Incoming { vote, meta, len_bytes, received_bytes, file, path, .. } =
@@ -82,8 +96,17 @@ impl SnapshotReceiver {
         if received_bytes != len_bytes {
             return Err(malformed("the transfer is not complete"));
         }
-        let synced = runtime::spawn_blocking(move || file.sync_all()).await;
-        synced.and_then(|synced| synced).map_err(unavailable)?;
+        let target = path.0.clone();
+        let synced = runtime::spawn_blocking(move || {
+            file.sync_all()?;
+            Ok::<_, std::io::Error>(SnapshotReader::verify(&target))
+        });
+        let verified = synced.await.and_then(|synced| synced).map_err(unavailable)?;
+        let header = verified.map_err(unfit)?;
+        let covers = meta_of(&header.applied).map_err(malformed)?;
+        if header.group != group || covers != meta {
+            return Err(malformed("the file is not what the transfer was about"));
+        }
         Ok((vote, Snapshot { meta, snapshot: SnapshotData::Received(path) }))
     }
 }
@@ -103,6 +126,13 @@ fn malformed(error: impl ToString) -> PeerRejection {
     PeerRejection::Malformed(error.to_string())
 }
 
+fn unfit(error: StateError) -> PeerRejection {
+    match error {
+        StateError::Corrupt(_) | StateError::Incompatible(_) => malformed(error),
+        _ => PeerRejection::Unavailable(error.to_string()),
+    }
+}
+
 fn unavailable(error: std::io::Error) -> PeerRejection {
     PeerRejection::Unavailable(error.to_string())
 }
@@ -110,60 +140,140 @@ fn unavailable(error: std::io::Error) -> PeerRejection {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+    use aspen_core::Revision;
+    use aspen_storage::AppliedState;
+    use aspen_storage::state::{SnapshotHeader, SnapshotWriter};
     use bytes::Bytes;
 
     use super::*;
-    use crate::types::LeaderId;
+    use crate::types::{LeaderId, LogId};
 
-    fn begin(transfer: u64, len_bytes: u64) -> SnapshotBegin {
-        let vote = Vote { leader_id: LeaderId { term: 1, node_id: 1 }, committed: true };
+    const VOTE: Vote = Vote { leader_id: LeaderId { term: 1, node_id: 1 }, committed: true };
+    const KNOWN: Known = Known { vote: VOTE, committed: None };
+
+    fn begin(transfer: u64, len: usize) -> SnapshotBegin {
         let meta = (&SnapshotMeta::default()).into();
-        SnapshotBegin { transfer, vote: vote.into(), meta, len_bytes }
+        SnapshotBegin { transfer, vote: VOTE.into(), meta, len_bytes: len as u64 }
     }
 
-    fn chunk(transfer: u64, offset: u64, bytes: &'static [u8]) -> SnapshotChunk {
-        SnapshotChunk { transfer, offset, bytes: Bytes::from_static(bytes) }
+    fn chunk(transfer: u64, offset: usize, bytes: &[u8]) -> SnapshotChunk {
+        SnapshotChunk { transfer, offset: offset as u64, bytes: Bytes::copy_from_slice(bytes) }
+    }
+
+    /// A snapshot of a group that has applied nothing.
+    fn file() -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("snapshot");
+        let header = SnapshotHeader {
+            group: GroupId::META,
+            applied: AppliedState::default(),
+            revision: Revision::new(0),
+            horizon: Revision::new(0),
+            clock_ms: 0,
+        };
+        let mut writer = SnapshotWriter::create(&path, &header).unwrap();
+        writer.row(b"a row").unwrap();
+        writer.finish().unwrap();
+        std::fs::read(&path).unwrap()
+    }
+
+    struct Receiving {
+        receiver: SnapshotReceiver,
+        path: PathBuf,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Receiving {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("incoming");
+            Self { receiver: SnapshotReceiver::default(), path, _dir: dir }
+        }
+
+        async fn begin(&self, transfer: u64, len: usize) -> Result<(), PeerRejection> {
+            self.receiver.begin(begin(transfer, len), self.path.clone(), KNOWN).await
+        }
+
+        async fn finish(&self, transfer: u64, group: GroupId) -> Result<(), PeerRejection> {
+            let finished = self.receiver.finish(SnapshotFinish { transfer }, group).await;
+            finished.map(|_| ())
+        }
+
+        /// Sends a whole file.
+        async fn receive(&self, file: &[u8], group: GroupId) -> Result<(), PeerRejection> {
+            self.begin(1, file.len()).await?;
+            self.receiver.chunk(chunk(1, 0, file)).await?;
+            self.finish(1, group).await
+        }
     }
 
     #[tokio::test]
     async fn chunks_in_order_make_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("incoming");
-        let receiver = SnapshotReceiver::default();
-        receiver.begin(begin(1, 4), path.clone()).await.unwrap();
-        receiver.chunk(chunk(1, 0, b"ab")).await.unwrap();
-        receiver.chunk(chunk(1, 2, b"cd")).await.unwrap();
-        let (_, snapshot) = receiver.finish(SnapshotFinish { transfer: 1 }).await.unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"abcd");
+        let (receiving, file) = (Receiving::new(), file());
+        receiving.begin(1, file.len()).await.unwrap();
+        receiving.receiver.chunk(chunk(1, 0, &file[..20])).await.unwrap();
+        receiving.receiver.chunk(chunk(1, 20, &file[20..])).await.unwrap();
+        let finish = SnapshotFinish { transfer: 1 };
+        let (_, snapshot) = receiving.receiver.finish(finish, GroupId::META).await.unwrap();
+        assert_eq!(std::fs::read(&receiving.path).unwrap(), file);
         drop(snapshot);
-        assert!(!path.exists());
+        assert!(!receiving.path.exists());
     }
 
     #[tokio::test]
     async fn anything_out_of_place_discards_the_transfer() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("incoming");
-        let receiver = SnapshotReceiver::default();
+        let receiving = Receiving::new();
         for wrong in [chunk(1, 1, b"ab"), chunk(1, 0, b"too long")] {
-            receiver.begin(begin(1, 4), path.clone()).await.unwrap();
-            assert!(receiver.chunk(wrong).await.is_err());
-            assert!(!path.exists());
-            assert!(receiver.chunk(chunk(1, 0, b"ab")).await.is_err());
+            receiving.begin(1, 4).await.unwrap();
+            assert!(receiving.receiver.chunk(wrong).await.is_err());
+            assert!(!receiving.path.exists());
+            assert!(receiving.receiver.chunk(chunk(1, 0, b"ab")).await.is_err());
         }
-        receiver.begin(begin(1, 4), path.clone()).await.unwrap();
-        assert!(receiver.finish(SnapshotFinish { transfer: 1 }).await.is_err());
-        assert!(!path.exists());
+        receiving.begin(1, 4).await.unwrap();
+        assert!(receiving.finish(1, GroupId::META).await.is_err());
+        assert!(!receiving.path.exists());
     }
 
     #[tokio::test]
     async fn a_new_transfer_replaces_the_one_under_way() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("incoming");
-        let receiver = SnapshotReceiver::default();
-        receiver.begin(begin(1, 2), path.clone()).await.unwrap();
-        receiver.begin(begin(2, 2), path.clone()).await.unwrap();
-        assert!(receiver.chunk(chunk(1, 0, b"xx")).await.is_err());
-        receiver.chunk(chunk(2, 0, b"ab")).await.unwrap();
-        receiver.finish(SnapshotFinish { transfer: 2 }).await.unwrap();
+        let (receiving, file) = (Receiving::new(), file());
+        receiving.begin(1, file.len()).await.unwrap();
+        receiving.begin(2, file.len()).await.unwrap();
+        assert!(receiving.receiver.chunk(chunk(1, 0, &file)).await.is_err());
+        receiving.receiver.chunk(chunk(2, 0, &file)).await.unwrap();
+        receiving.finish(2, GroupId::META).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_or_one_of_another_group_is_refused() {
+        let (receiving, file) = (Receiving::new(), file());
+        receiving.receive(&file, GroupId::META).await.unwrap();
+        assert!(receiving.receive(&file, GroupId::from_raw(7)).await.is_err());
+        for at in 0..file.len() {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x10;
+            let refused = receiving.receive(&damaged, GroupId::META).await.unwrap_err();
+            assert!(matches!(refused, PeerRejection::Malformed(_)), "byte {at}: {refused}");
+            assert!(!receiving.path.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transfer_that_no_leader_begins_is_refused() {
+        let receiving = Receiving::new();
+        let refuse = async |begin| {
+            let refused = receiving.receiver.begin(begin, receiving.path.clone(), KNOWN).await;
+            assert!(matches!(refused, Err(PeerRejection::Malformed(_))), "{refused:?}");
+            assert!(!receiving.path.exists());
+        };
+        refuse(SnapshotBegin { len_bytes: SNAPSHOT_BYTES_MAX + 1, ..begin(1, 0) }).await;
+        refuse(SnapshotBegin { vote: Vote { committed: false, ..VOTE }.into(), ..begin(1, 0) })
+            .await;
+        let leader_id = LeaderId { term: 2, node_id: 1 };
+        let beyond = SnapshotMeta {
+            last_log_id: Some(LogId { leader_id, index: 5 }),
+            ..SnapshotMeta::default()
+        };
+        refuse(SnapshotBegin { meta: (&beyond).into(), ..begin(1, 0) }).await;
     }
 }

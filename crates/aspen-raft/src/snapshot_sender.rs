@@ -5,15 +5,17 @@ use std::io::Read;
 use std::sync::Arc;
 
 use aspen_core::{Lane, runtime};
-use aspen_storage::SnapshotFile;
+use aspen_storage::state::SnapshotReader;
+use aspen_storage::{SnapshotFile, StateError, StateMachine};
 use bytes::Bytes;
 use openraft::errors::{RPCError, StreamingError, Unreachable};
 
+use crate::coherence::check_answered_vote;
 use crate::message::{MessageKind, SnapshotBegin, SnapshotChunk, SnapshotFinish};
 use crate::network::PeerLink;
 use crate::options::RaftOptions;
 use crate::snapshot_data::{SnapshotData, file_covering, meta_of};
-use crate::types::{Snapshot, TypeConfig, Vote};
+use crate::types::{LogId, Snapshot, TypeConfig, Vote};
 use crate::wire::WireVote;
 
 /// How many bytes of the file one message carries.
@@ -48,11 +50,10 @@ impl SnapshotSender {
             SnapshotData::Local(state) => state,
             SnapshotData::Received(_) => return Err(storage_error("a received file is not sent")),
         };
-        let file = file_covering(&*state, snapshot.meta.last_log_id).await;
-        let file = file.map_err(storage_error)?;
+        let file = sound_file(&*state, snapshot.meta.last_log_id).await.map_err(storage_error)?;
         self.begin(vote, &file).await?;
         self.send_chunks(&file).await?;
-        self.finish().await
+        self.finish(&vote).await
     }
 
     async fn begin(&self, vote: Vote, file: &SnapshotFile) -> Sending<()> {
@@ -90,13 +91,15 @@ impl SnapshotSender {
         Ok(())
     }
 
-    async fn finish(&self) -> Sending<Vote> {
+    async fn finish(&self, sent: &Vote) -> Sending<Vote> {
         let (lane, kind) = (Lane::Bulk, MessageKind::SnapshotFinish);
         let question = SnapshotFinish { transfer: self.transfer };
         let timeout = self.options.install_timeout();
         let vote: WireVote =
             self.link.ask(lane, kind, &question, timeout).await.map_err(streaming_error)?;
-        Ok(vote.into())
+        let vote = vote.into();
+        check_answered_vote(&vote, sent).map_err(storage_error)?;
+        Ok(vote)
     }
 
     async fn ask<Q, A>(&self, kind: MessageKind, question: &Q) -> Sending<A>
@@ -106,6 +109,24 @@ impl SnapshotSender {
     {
         let timeout = self.options.append_timeout();
         self.link.ask(Lane::Bulk, kind, question, timeout).await.map_err(streaming_error)
+    }
+}
+
+/// A snapshot file that covers at least `least` and has its bytes as they were written. One that
+/// has rotted on the disk is built again: the follower would refuse it each time.
+async fn sound_file(
+    state: &dyn StateMachine,
+    least: Option<LogId>,
+) -> Result<SnapshotFile, StateError> {
+    let file = file_covering(state, least).await?;
+    let path = file.path.clone();
+    let verified = runtime::spawn_blocking(move || SnapshotReader::verify(&path)).await;
+    match verified.map_err(|error| StateError::Io(error.to_string()))? {
+        Ok(_) => Ok(file),
+        Err(error) => {
+            tracing::warn!(%error, "a snapshot file is built again");
+            state.build_snapshot().await
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aspen_core::{Reply, runtime};
@@ -32,22 +31,9 @@ pub(crate) struct StateAdapter {
     applied: Arc<AppliedIndex>,
     /// Where the log begins: a snapshot older than this helps no follower.
     log: Arc<dyn aspen_storage::GroupLog>,
-    flush_wanted: FlushWanted,
-}
-
-/// Whether the next snapshot must cover everything applied. Otherwise it covers what the state
-/// machine has flushed in its own time, which costs nothing.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FlushWanted(Arc<AtomicBool>);
-
-impl FlushWanted {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::AcqRel)
-    }
+    /// Whether a snapshot must cover everything applied. Otherwise it covers what the state machine
+    /// has flushed by then, which cannot fail.
+    flush_first: bool,
 }
 
 impl StateAdapter {
@@ -55,12 +41,11 @@ impl StateAdapter {
         state: Arc<dyn StateMachine>,
         applied: Arc<AppliedIndex>,
         log: Arc<dyn aspen_storage::GroupLog>,
-        flush_wanted: FlushWanted,
     ) -> Self {
         if let Some(position) = state.applied().position {
             applied.advance(position.index.get());
         }
-        Self { state, applied, log, flush_wanted }
+        Self { state, applied, log, flush_first: false }
     }
 
     async fn apply_batch(
@@ -88,11 +73,17 @@ impl StateAdapter {
 
     /// A finished file that a follower can go on from with the log, and that no restart of ours
     /// would find newer than our own durable state.
-    async fn reusable_file(&self, flushed: &AppliedState) -> io::Result<Option<AppliedState>> {
+    async fn reusable_file(&self, flushed: &AppliedState) -> Option<AppliedState> {
         let index = |applied: &AppliedState| applied.position.as_ref().map(|at| at.index);
         let purged = self.log.state().purged.map(|(index, _)| index);
-        let file = self.state.latest_snapshot().await?.map(|file| file.applied);
-        Ok(file.filter(|file| index(file) >= purged && index(file) <= index(flushed)))
+        let file = match self.state.latest_snapshot().await {
+            Ok(file) => file.map(|file| file.applied),
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot file can be reused");
+                None
+            }
+        };
+        file.filter(|file| index(file) >= purged && index(file) <= index(flushed))
     }
 }
 
@@ -127,12 +118,12 @@ impl RaftSnapshotBuilder<TypeConfig> for StateAdapter {
     type SnapshotData = SnapshotData;
 
     /// Says how far the state is durable without the log, so that the log before it may go. A file
-    /// comes when it is needed.
+    /// comes when it is needed. A failure here would end the replica, so whoever wants more to be
+    /// durable has it flushed first, and bears the failure.
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
-        let flushed = self.state.flushed();
-        let flushed = match self.flush_wanted.take() || flushed.position.is_none() {
+        let flushed = match self.flush_first {
             true => self.state.flush().await?,
-            false => flushed,
+            false => self.state.flushed(),
         };
         self.snapshot_at(&flushed)
     }
@@ -163,10 +154,7 @@ impl RaftStateMachine<TypeConfig> for StateAdapter {
     }
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Self> {
-        if force {
-            self.flush_wanted.set();
-        }
-        Some(self.clone())
+        Some(Self { flush_first: force, ..self.clone() })
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {
@@ -201,7 +189,7 @@ impl RaftStateMachine<TypeConfig> for StateAdapter {
         if flushed.position.is_none() {
             return Ok(None);
         }
-        let covered = self.reusable_file(&flushed).await?.unwrap_or(flushed);
+        let covered = self.reusable_file(&flushed).await.unwrap_or(flushed);
         self.snapshot_at(&covered).map(Some)
     }
 }

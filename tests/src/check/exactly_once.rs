@@ -3,52 +3,14 @@
 //!
 //! Source: "exactly-once" as linearizable remote calls in Lee, Park, Kejriwal, Matsushita and
 //! Ousterhout, "Implementing Linearizability at Large Scale and Low Latency" (RIFL, SOSP 2015).
-//! A counter and a list show what idempotent writes hide: a retry that was applied twice.
+//! Lists show what idempotent writes hide: a retry that was applied twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
-use crate::history::{ListOp, Outcome, TransactionHistory, TransactionRecord, precedes};
+use crate::history::{ListOp, TransactionHistory, TransactionRecord, precedes};
 
 const INVARIANT: &str = "exactly once";
-
-/// An addition to a counter, and what its client knows of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Increment {
-    /// What it adds.
-    pub amount: u64,
-    /// Whether it did.
-    pub outcome: Outcome<()>,
-}
-
-/// Whether a counter that started at 0 and was found at `found`, when nothing ran any more, can
-/// come from these increments.
-///
-/// # Errors
-/// The violation says by how much it is off.
-pub fn check_counter(name: &str, increments: &[Increment], found: u64) -> Result<(), Violation> {
-    let of = |outcome: Outcome<()>| {
-        let chosen = increments.iter().filter(move |increment| increment.outcome == outcome);
-        chosen.map(|increment| increment.amount)
-    };
-    let acknowledged: u64 = of(Outcome::Ok(())).sum();
-    let unknown: u64 = of(Outcome::Unknown).sum();
-    let step = of(Outcome::Unknown).fold(0, gcd);
-    let what = match found.checked_sub(acknowledged) {
-        None => "acknowledged increments are lost",
-        Some(rest) if rest > unknown => "some increment happened twice, or one that had failed",
-        Some(rest) if step > 0 && rest % step != 0 => "no choice of the unknown ones adds up to it",
-        Some(_) => return Ok(()),
-    };
-    let detail = format!(
-        "counter {name:?} is {found}; {acknowledged} were acknowledged, {unknown} are unknown: {what}"
-    );
-    Err(Violation::new(INVARIANT, detail))
-}
-
-fn gcd(one: u64, two: u64) -> u64 {
-    if two == 0 { one } else { gcd(two, one % two) }
-}
 
 /// Whether the lists found at the end, when nothing ran any more, hold every acknowledged element
 /// once, every unknown one at most once, nothing else, and keep the order of real time. A key that
@@ -124,34 +86,7 @@ fn lost(appends: &Appends<'_>, list: &[u64]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{ClientId, TransactionRecorder};
-
-    fn counter(increments: &[(u64, Outcome<()>)], found: u64) -> Result<(), Violation> {
-        let increments = increments.iter();
-        let increments: Vec<_> = increments
-            .map(|(amount, outcome)| Increment { amount: *amount, outcome: *outcome })
-            .collect();
-        check_counter("c", &increments, found)
-    }
-
-    #[test]
-    fn a_counter_counts_each_acknowledged_increment_once() {
-        let done = Outcome::Ok(());
-        let mixed = [(1, done), (1, done), (1, Outcome::Unknown), (1, Outcome::Failed)];
-        for found in [2, 3] {
-            counter(&mixed, found).unwrap();
-        }
-        for found in [0, 1, 4, 5] {
-            counter(&mixed, found).unwrap_err();
-        }
-    }
-
-    #[test]
-    fn a_counter_moves_in_whole_increments() {
-        let unknown = [(4, Outcome::Unknown), (6, Outcome::Unknown), (3, Outcome::Ok(()))];
-        counter(&unknown, 3 + 4).unwrap();
-        counter(&unknown, 3 + 5).unwrap_err();
-    }
+    use crate::history::{ClientId, Outcome, TransactionRecorder};
 
     /// Appends 1 (acknowledged), then 2 and 3 side by side (acknowledged), 4 (unknown), 5 (failed).
     fn history() -> TransactionHistory {

@@ -1,6 +1,7 @@
 //! A cluster of simulated nodes.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use aspen_raft::Group;
 use madsim::runtime::Handle;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use super::machine::{Machine, Papers, Running, Stage};
 use super::network::{ClientChannel, SimNetwork, record_of};
@@ -40,18 +40,19 @@ pub(crate) struct SimCluster {
     pub(crate) network: Arc<SimNetwork>,
     machines: Mutex<BTreeMap<NodeId, Arc<Machine>>>,
     cluster: ClusterId,
-    directory: TempDir,
+    directory: PathBuf,
     pub(crate) oracle: Arc<Oracle>,
 }
 
 impl SimCluster {
-    /// Starts the setup's nodes; the first founds the cluster, the others join it.
-    pub(crate) fn start(setup: Arc<Setup>) -> Arc<Self> {
+    /// Starts the setup's nodes, with their files below a directory; the first founds the cluster,
+    /// the others join it.
+    pub(crate) fn start(setup: Arc<Setup>, directory: &Path) -> Arc<Self> {
         let cluster = Arc::new(Self {
             network: SimNetwork::new(setup.latency),
             machines: Mutex::default(),
             cluster: ClusterId::new([7; 16]),
-            directory: temporary_directory(),
+            directory: directory.to_owned(),
             oracle: Oracle::new(),
             setup,
         });
@@ -70,7 +71,7 @@ impl SimCluster {
             peers: vec![record_of(node)],
         };
         let kind = self.setup.state.clone();
-        let machine = Machine::new(node, papers, kind, self.directory.path());
+        let machine = Machine::new(node, papers, kind, &self.directory);
         self.machines.lock().insert(node, machine);
         self.restart(node);
     }
@@ -224,14 +225,4 @@ fn describe_replica(metrics: &GroupMetrics) -> String {
         ids(&metrics.voters),
         ids(&metrics.learners),
     )
-}
-
-/// Memory-backed where the machine has that: syncs cost nothing there.
-fn temporary_directory() -> TempDir {
-    let shared_memory = std::path::Path::new("/dev/shm");
-    let directory = match shared_memory.is_dir() {
-        true => tempfile::tempdir_in(shared_memory),
-        false => tempfile::tempdir(),
-    };
-    directory.expect("a temporary directory can be made")
 }

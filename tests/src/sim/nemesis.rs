@@ -26,7 +26,7 @@ pub(crate) use crash::{CrashAll, CrashOne, Pause, PowerCut, Rolling, SyncFailure
 pub(crate) use disk::{BitRot, DiskFull, DiskSlow, LoseDisk};
 pub(crate) use links::{Direction, Isolate, KindTrouble, Split, Swizzle, Weather};
 pub(crate) use members::{AddNode, RemoveNode, SetVoters};
-pub(crate) use operator::{Snapshot, Transfer};
+pub(crate) use operator::{Snapshot, Transfer, is_unknown_node};
 pub(crate) use target::{Target, Which};
 
 use super::trace;

@@ -189,7 +189,9 @@ impl SimNetwork {
             match effect {
                 Effect::Cut => delays.clear(),
                 Effect::Drop { percent } if random.gen_range(0..100) < *percent => delays.clear(),
-                Effect::Repeat { percent } if random.gen_range(0..100) < *percent => {
+                Effect::Repeat { percent }
+                    if passage.kind.may_repeat() && random.gen_range(0..100) < *percent =>
+                {
                     let again = delays.first().map(|delay| *delay + self.latency.draw(0) * 3);
                     delays.extend(again);
                 }

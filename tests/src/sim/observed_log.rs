@@ -76,8 +76,10 @@ impl GroupLog for ObservedLog {
     async fn append_begin(&self, records: Vec<LogRecord>, completion: Completion) {
         let entries: Vec<(LogId, u64)> = records.iter().map(digest).collect();
         let (oracle, replica) = (self.oracle.clone(), self.replica);
+        oracle.append_begins(replica);
         let seen: Completion = Box::new(move |outcome| {
             if outcome.is_ok() {
+                oracle.append_ends(replica);
                 appended(&oracle, replica, &entries);
             }
             completion(outcome);

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use aspen_core::{Key, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec};
+use aspen_core::{Key, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec, runtime};
 use aspen_storage::{AppliedState, Entry, EntryPayload, SnapshotFile, StateError, StateMachine};
 use async_trait::async_trait;
 
 use super::oracle::{Applied, LogId, Oracle, Replica};
+use super::replicas::content;
 use super::trace;
 
 /// The state machine of one replica.
@@ -15,7 +17,12 @@ pub(crate) struct ObservedState {
     inner: Arc<dyn StateMachine>,
     replica: Replica,
     oracle: Arc<Oracle>,
+    /// The last revision at which the whole state was shown.
+    shown: AtomicU64,
 }
+
+/// How many revisions lie between two looks at the whole state.
+const SHOWN_EVERY_REVISIONS: u64 = 128;
 
 impl ObservedState {
     /// Shows the oracle all that a state machine does from now on.
@@ -24,13 +31,29 @@ impl ObservedState {
         replica: Replica,
         oracle: Arc<Oracle>,
     ) -> Arc<Self> {
-        Arc::new(Self { inner, replica, oracle })
+        Arc::new(Self { inner, replica, oracle, shown: AtomicU64::new(0) })
     }
 
     fn record(&self, entry: &Applied) {
         let Replica { node, group } = self.replica;
         let place = node.get() << 32 | u64::from(group.get());
         trace::record("applied", [place, entry.id.index, entry.digest, entry.answers]);
+    }
+
+    /// Shows the oracle the whole state now and then, at revisions that every replica comes to.
+    fn show(&self) {
+        let revision = self.inner.revision().get() / SHOWN_EVERY_REVISIONS * SHOWN_EVERY_REVISIONS;
+        if self.shown.swap(revision, Ordering::Relaxed) >= revision {
+            return;
+        }
+        let (state, replica, oracle) = (self.inner.clone(), self.replica, self.oracle.clone());
+        runtime::spawn(async move {
+            // A revision that is already compacted tells nothing.
+            if let Ok(content) = content(&*state, Some(Revision::new(revision))).await {
+                oracle.held(replica, revision, content.digest);
+                trace::record("held", [replica.node.get(), revision, content.digest, 0]);
+            }
+        });
     }
 }
 
@@ -69,6 +92,7 @@ impl StateMachine for ObservedState {
         self.oracle.applied(self.replica, &applied);
         applied.iter().for_each(|entry| self.record(entry));
         self.oracle.flushed(self.replica, place(&self.inner.flushed()));
+        self.show();
         Ok(replies)
     }
 

@@ -2,8 +2,13 @@
 //!
 //! The observers around each node's logs and state machines tell it what happened, at the moment
 //! when it happened; it knows what no node knows: the logs of all of them, and what was committed.
+//! The promises are those of Figure 3 in Ongaro and Ousterhout, "In Search of an Understandable
+//! Consensus Algorithm" (USENIX ATC 2014), and what durability and replication promise beyond them.
 
+mod appends;
 mod committed;
+mod digests;
+mod leaders;
 mod log_id;
 mod logs;
 #[cfg(test)]
@@ -20,7 +25,10 @@ pub(crate) use committed::Applied;
 pub(crate) use log_id::{LogId, Vote};
 pub(crate) use logs::Found;
 
+use self::appends::Appends;
 use self::committed::Committed;
+use self::digests::Digests;
+use self::leaders::{judge_append_only, judge_elected};
 use self::logs::Logs;
 use self::votes::Votes;
 use super::trace;
@@ -50,6 +58,8 @@ struct Known {
     logs: Logs,
     votes: Votes,
     committed: Committed,
+    digests: Digests,
+    appends: Appends,
 }
 
 type Judgement = Result<(), Violation>;
@@ -95,6 +105,7 @@ impl Oracle {
     /// A replica opened its log and found this.
     pub(crate) fn log_opened(&self, replica: Replica, found: &Found, vote: Option<Vote>) {
         self.judge(|known| {
+            known.appends.opened(replica);
             known.votes.opened(replica, vote)?;
             known.logs.opened(replica, found)
         });
@@ -108,6 +119,26 @@ impl Oracle {
         });
     }
 
+    /// A log begins an append that its replica does not wait for.
+    pub(crate) fn append_begins(&self, replica: Replica) {
+        self.known.lock().appends.begins(replica);
+    }
+
+    /// One of those is durable; they come to be in order.
+    pub(crate) fn append_ends(&self, replica: Replica) {
+        self.known.lock().appends.ends(replica);
+    }
+
+    /// How many of those a replica has begun.
+    pub(crate) fn appends_begun(&self, replica: Replica) -> u64 {
+        self.known.lock().appends.begun(replica)
+    }
+
+    /// A replica answers a peer that asked when so many had begun.
+    pub(crate) fn answers(&self, replica: Replica, begun: u64) {
+        self.judge(|known| known.appends.judge_answer(replica, begun));
+    }
+
     /// A log says that these entries are durable.
     pub(crate) fn appended(&self, replica: Replica, entries: &[(LogId, u64)]) {
         self.judge(|known| {
@@ -116,6 +147,7 @@ impl Oracle {
                 if begins {
                     known.committed.judge_leader(replica, *id, &known.logs)?;
                 }
+                judge_elected(replica, *id, &known.votes)?;
                 known.logs.appended(replica, *id, *digest)?;
             }
             Ok(())
@@ -125,6 +157,7 @@ impl Oracle {
     /// A log is asked to remove its end.
     pub(crate) fn truncates(&self, replica: Replica, from: u64) {
         self.judge(|known| {
+            judge_append_only(replica, from, &known.votes)?;
             known.committed.judge_truncation(replica, from, &known.logs)?;
             known.logs.truncates(replica, from);
             Ok(())
@@ -155,6 +188,11 @@ impl Oracle {
             }
             Ok(())
         });
+    }
+
+    /// A digest of all that a replica's state held at a revision.
+    pub(crate) fn held(&self, replica: Replica, revision: u64, digest: u64) {
+        self.judge(|known| known.digests.seen(replica, revision, digest));
     }
 
     /// A replica's state is durable up to there.

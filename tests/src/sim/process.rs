@@ -55,7 +55,8 @@ async fn run(machine: &Arc<Machine>, around: &Surroundings) -> Result<ComposedNo
     let entry = enter(machine, around, &links).await?;
     links.set_cluster(entry.cluster);
     let composed = open.enter(entry).await.map_err(|error| error.to_string())?;
-    let handlers = Handlers { peers: composed.peers(), requests: composed.requests() };
+    let (peers, requests) = (composed.peers(), composed.requests());
+    let handlers = Handlers { peers, requests, oracle: around.oracle.clone() };
     aspen_core::runtime::spawn(serve(network.clone(), node, inbox, handlers));
     if machine.papers.lock().stage == Stage::Founding {
         composed.found().await.map_err(|error| error.to_string())?;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aspen_core::{Consistency, GroupId, KeyRange, NodeId, ScanRequest, codec};
+use aspen_core::{Consistency, GroupId, KeyRange, NodeId, Revision, ScanRequest, codec};
 use aspen_node::compose::GROUPS;
 use aspen_raft::Group;
-use aspen_storage::StateError;
+use aspen_storage::{StateError, StateMachine};
 
 use super::cluster::SimCluster;
 use super::trace;
@@ -24,7 +24,7 @@ pub(crate) async fn compare(cluster: &SimCluster) -> Result<(), Violation> {
         let mut found: BTreeMap<NodeId, Content> = BTreeMap::new();
         for (node, replica) in cluster.replicas(group) {
             check(&replica, node).await?;
-            let content = read(&replica).await;
+            let content = content(&**replica.state(), None).await;
             found.insert(node, content.map_err(|error| unsound(group, node, &error.to_string()))?);
         }
         judge(group, &found)?;
@@ -34,10 +34,10 @@ pub(crate) async fn compare(cluster: &SimCluster) -> Result<(), Violation> {
 
 /// What a replica holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Content {
-    revision: u64,
+pub(crate) struct Content {
+    pub(crate) revision: u64,
     keys: u64,
-    digest: u64,
+    pub(crate) digest: u64,
 }
 
 async fn check(replica: &Arc<Group>, node: NodeId) -> Result<(), Violation> {
@@ -53,13 +53,17 @@ fn unsound(group: GroupId, node: NodeId, detail: &str) -> Violation {
     Violation::new(SOUND, format!("node {node}, {group}: {detail}"))
 }
 
-async fn read(replica: &Arc<Group>) -> Result<Content, StateError> {
+/// Reads all that a state holds, at a revision or the newest one.
+pub(crate) async fn content(
+    state: &dyn StateMachine,
+    at: Option<Revision>,
+) -> Result<Content, StateError> {
     let mut request =
         ScanRequest { consistency: Consistency::Stale, ..ScanRequest::new(KeyRange::all()) };
     let mut content = Content { revision: 0, keys: 0, digest: 0 };
     loop {
-        let at = request.cursor.as_ref().map(|cursor| cursor.revision);
-        let page = replica.state().scan(request.clone(), at).await?;
+        let at = request.cursor.as_ref().map(|cursor| cursor.revision).or(at);
+        let page = state.scan(request.clone(), at).await?;
         let bytes = codec::encode(&page.entries).expect("entries can be encoded");
         content.revision = page.revision.get();
         content.keys += page.entries.len() as u64;

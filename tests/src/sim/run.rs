@@ -1,5 +1,6 @@
 //! One run: a cluster, its clients, its faults, and the verdict.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use madsim::runtime::{Handle, Runtime};
 use madsim::task::JoinHandle;
 use madsim::time::TimeHandle;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use super::cluster::SimCluster;
 use super::heal::{has_converged, heal};
@@ -92,12 +94,28 @@ pub struct Report {
 /// Runs a plan to its end on a thread of its own: thread-wide tables then start empty, and hash
 /// maps from the seed.
 pub fn run(plan: Plan, keep_trace: bool) -> Report {
+    // Made out here: its name is drawn until it is new, and within the simulation what other runs
+    // have left behind would change the draws that follow.
+    let directory = temporary_directory();
     let thread = std::thread::Builder::new().name(format!("seed {}", plan.setup.seed));
-    let running = thread.spawn(move || run_here(plan, keep_trace));
-    running.expect("a thread can be started").join().expect("panics are caught in the thread")
+    let running = std::thread::scope(|scope| {
+        let running = thread.spawn_scoped(scope, || run_here(plan, keep_trace, directory.path()));
+        running.expect("a thread can be started").join()
+    });
+    running.expect("panics are caught in the thread")
 }
 
-fn run_here(plan: Plan, keep_trace: bool) -> Report {
+/// Memory-backed where the machine has that: syncs cost nothing there.
+fn temporary_directory() -> TempDir {
+    let shared_memory = Path::new("/dev/shm");
+    let directory = match shared_memory.is_dir() {
+        true => tempfile::tempdir_in(shared_memory),
+        false => tempfile::tempdir(),
+    };
+    directory.expect("a temporary directory can be made")
+}
+
+fn run_here(plan: Plan, keep_trace: bool, directory: &Path) -> Report {
     if keep_trace {
         trace::keep_all();
     }
@@ -105,7 +123,7 @@ fn run_here(plan: Plan, keep_trace: bool) -> Report {
     runtime.set_time_limit(SIMULATED_MAX);
     let recorder = Recorder::new();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(supervise(plan, recorder.clone()))
+        runtime.block_on(supervise(plan, recorder.clone(), directory))
     }));
     let (verdict, simulated_ms) = caught.unwrap_or_else(|panic| (Err(panicked(&*panic)), 0));
     let (digest, tail, history) = (trace::digest(), trace::tail(), recorder.history());
@@ -119,7 +137,11 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
 }
 
 /// Plays the plan until it is through or a promise is broken.
-async fn supervise(plan: Plan, recorder: Recorder) -> (Result<(), Violation>, u64) {
+async fn supervise(
+    plan: Plan,
+    recorder: Recorder,
+    directory: &Path,
+) -> (Result<(), Violation>, u64) {
     let setup = Arc::new(plan.setup);
     let (taken_up, happens) = setup.buggify_per_mille;
     seam::buggify_everywhere(f64::from(taken_up) / 1_000.0, f64::from(happens) / 1_000.0);
@@ -127,7 +149,7 @@ async fn supervise(plan: Plan, recorder: Recorder) -> (Result<(), Violation>, u6
         seam::plant(bug);
     }
     let disks = DiskTimes::install(setup.disk_us_max);
-    let cluster = SimCluster::start(setup);
+    let cluster = SimCluster::start(setup, directory);
     let world = World::new(cluster, disks);
     let violation = world.cluster.oracle.first_violation();
     let verdict = tokio::select! {

@@ -90,6 +90,7 @@ fn raft(random: &SeededRandom) -> RaftOptions {
         history_ms: [2_000, 15_000, 300_000][random.below(3) as usize],
         log_bytes_kept: [2_000, 20_000, 32 << 20][random.below(3) as usize],
         entry_cache_bytes: [0, 10_000, 8 << 20][random.below(3) as usize],
+        overlap_syncs: random.one_in(2),
         ..RaftOptions::default()
     }
 }

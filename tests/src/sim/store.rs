@@ -1,5 +1,6 @@
 //! The store as a simulated client uses it: with pauses, and its calls in the trace.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use aspen_client::Client;
@@ -29,8 +30,11 @@ impl ThinkingStore {
         }
     }
 
-    fn record<T, E>(&self, what: &'static str, result: &Result<T, E>, revision: u64) {
+    fn record<T, E: Debug>(&self, what: &'static str, result: &Result<T, E>, revision: u64) {
         trace::record(what, [self.number, u64::from(result.is_ok()), revision, 0]);
+        if let Err(error) = result {
+            trace::note("client", format!("{} {what}: {error:?}", self.number));
+        }
     }
 }
 

@@ -21,8 +21,6 @@ const ADMIN: u64 = 900;
 /// The cluster under test, and the means to harm it.
 pub(crate) struct World {
     pub(crate) cluster: Arc<SimCluster>,
-    /// The operators' client.
-    pub(crate) admin: Client,
     pub(crate) disks: Arc<DiskTimes>,
     /// Held by whoever changes which nodes there are.
     pub(crate) membership: tokio::sync::Mutex<()>,
@@ -37,7 +35,6 @@ impl World {
     /// The world around a cluster.
     pub(crate) fn new(cluster: Arc<SimCluster>, disks: Arc<DiskTimes>) -> Arc<Self> {
         Arc::new(Self {
-            admin: cluster.admin(ADMIN),
             next_node: AtomicU64::new(cluster.setup.nodes + 1),
             cluster,
             disks,
@@ -46,6 +43,12 @@ impl World {
             healing: watch::Sender::new(false),
             faults: AtomicU64::new(0),
         })
+    }
+
+    /// An operator's client, which knows the nodes that there are now. One that was made earlier
+    /// may know only nodes that are gone.
+    pub(crate) fn operator(&self) -> Client {
+        self.cluster.admin(ADMIN)
     }
 
     /// Waits while a fault lasts; shorter when the cluster is to heal.

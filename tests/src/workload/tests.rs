@@ -67,6 +67,8 @@ workload_tests! {
         ForgottenConditions, ForgottenRanges, ShortDeletes, DriftingPages, SkippingCursors,
         FalseRevisions, FalseFailures, Rollbacks;
     sideband: StaleReads, LostWrites, FalseRevisions, Rollbacks;
+    lists: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions, FalseFailures,
+        Rollbacks;
     mixed: LostWrites;
 }
 

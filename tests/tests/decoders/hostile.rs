@@ -5,9 +5,9 @@ use super::heap::watch;
 /// How long a hostile message is at most, unless a test says otherwise.
 const LEN_MAX: usize = 4 * 1024;
 
-/// What a decoder may take whatever the length: a length prefix alone makes the codec reserve what
-/// its limit allows for a string of bytes, and up to 1 MiB for a sequence, which nest a few deep.
-pub(crate) const FIXED_BYTES: usize = aspen_core::codec::DECODE_BYTES_MAX + 4 * 1024 * 1024;
+/// What a decoder may take whatever the length: a length prefix alone makes serde reserve up to
+/// 1 MiB for a sequence, which nest a few deep.
+pub(crate) const FIXED_BYTES: usize = 4 * 1024 * 1024;
 
 /// What it may take for each byte that it was given.
 pub(crate) const BYTES_PER_BYTE: usize = 64;
@@ -136,4 +136,17 @@ pub(crate) fn bombard<E: std::fmt::Display>(
         }
     }
     assert!(refused * 4 > messages, "only {refused} of {messages} were refused");
+}
+
+/// A length prefix once reserved all that the codec's limit allows, 16 MiB for each of the strings
+/// that a message of a few bytes announced.
+#[test]
+fn a_string_takes_no_more_than_the_input_holds() {
+    let len = u32::try_from(aspen_core::codec::DECODE_BYTES_MAX - 64).unwrap();
+    let announced = [&[0xfc][..], &len.to_le_bytes(), b"not so many"].concat();
+    let bytes = watch(|| aspen_core::codec::decode::<bytes::Bytes>(&announced));
+    let text = watch(|| aspen_core::codec::decode::<String>(&announced));
+    assert!(bytes.result.is_err() && text.result.is_err());
+    let peak_bytes = bytes.peak_bytes.max(text.peak_bytes);
+    assert!(peak_bytes < 4096, "{peak_bytes} bytes");
 }

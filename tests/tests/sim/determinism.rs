@@ -24,6 +24,19 @@ fn a_seed_runs_the_same_in_every_process() {
 }
 
 #[test]
+fn a_seed_runs_the_same_again_and_beside_others_in_one_process() {
+    for (seed, workload) in [(1, "register"), (2, "bank"), (3, "mixed"), (4, "lists")] {
+        let digest = |seed| run(Plan::draw(seed, workload, None), false).digest;
+        let first = digest(seed);
+        let again = std::thread::scope(|scope| {
+            let runs = [seed, seed + 100, seed].map(|seed| scope.spawn(move || digest(seed)));
+            runs.map(|run| run.join().unwrap())
+        });
+        assert_eq!([again[0], again[2]], [first, first], "seed {seed}, {workload}");
+    }
+}
+
+#[test]
 fn other_seeds_run_otherwise() {
     let digest = |seed| run(Plan::draw(seed, "register", None), false).digest;
     assert_ne!(digest(1), digest(2));

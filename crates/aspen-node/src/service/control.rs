@@ -1,8 +1,8 @@
 //! Requests about the cluster itself.
 //!
 //! Who belongs to the cluster and who votes is written to the registry as a wish, on the meta
-//! group's leader; each group's leader then works towards it, and the request waits until the
-//! groups, as this node's replicas know them, have come there.
+//! group's leader; each group's leader then works towards it, and the request waits until every
+//! group has come there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use aspen_core::{
     GroupMetrics, NodeId, NotLeader, Operation, ReadError, WriteError, WriteFailure,
 };
 
+use super::settle::settle;
 use super::status;
 use crate::core::Core;
 use crate::registry::{self, ChangeError, Registry};
@@ -119,10 +120,10 @@ fn control_error(error: ChangeError<ControlError>) -> ControlError {
     }
 }
 
-/// Waits until every group here is as wished.
+/// Waits until every group is as wished.
 async fn wait_everywhere(core: &Core, reached: impl Fn(&GroupMetrics) -> bool) -> Outcome {
     for group in core.host.groups() {
-        group.wait_metrics(MEMBERSHIP_TIMEOUT, &reached).await.map_err(|_| {
+        settle(&group, MEMBERSHIP_TIMEOUT, &reached).await.map_err(|_| {
             ControlError::Timeout(format!(
                 "{} has not got there within {} s; the wish stays in force, see the status",
                 group.id(),

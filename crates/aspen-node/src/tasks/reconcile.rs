@@ -74,10 +74,15 @@ async fn look(
 
 /// Removed nodes that are still in other groups. They leave the meta group last: one that leads
 /// another group must read here that it is to hand over.
+///
+/// This node itself is not among them. When it leads the meta group and was removed, it hands over
+/// at once: its replica of a group that it has left stays as it was for ever, and would name
+/// members that are gone.
 fn members_elsewhere(core: &Core, registry: &Registry) -> Vec<NodeId> {
     let others = core.host.groups().into_iter().filter(|group| group.id() != GroupId::META);
     let members = others.flat_map(|group| group.members()).map(|record| record.id);
-    members.filter(|node| registry.removed.contains_key(node)).collect()
+    let removed = |node: &NodeId| *node != core.node && registry.removed.contains_key(node);
+    members.filter(removed).collect()
 }
 
 async fn run(core: &Core, group: &Group, step: Step) -> Result<(), ControlError> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aspen_core::{
     ClusterController, Command, Consistency, EndpointKey, ErrorKind, GroupId, GroupMetrics,
-    GroupRole, Key, KeyValue, NodeId, NodeRecord, Operation, PeerHandler, Proposal, ReadError,
-    ReadReply, ReadRequest, Reply, SessionStamp, Transaction, TransactionOutcome, Value,
-    WriteError, runtime,
+    GroupRole, Key, KeyRange, KeyValue, NodeId, NodeRecord, Operation, PeerHandler, Proposal,
+    ReadError, ReadReply, ReadRequest, Reply, ScanRequest, SessionStamp, Transaction,
+    TransactionOutcome, Value, WriteError, runtime,
 };
 use aspen_raft::{Group, RaftHost, RaftOptions};
 use aspen_storage::{MemoryDisk, MemoryLogStore, MemoryStateMachine};
@@ -30,6 +30,11 @@ pub(crate) fn options() -> RaftOptions {
         append_timeout_ms: 1_000,
         ..RaftOptions::default()
     }
+}
+
+/// Times that a busy machine keeps: for tests in which nobody may campaign without a reason.
+pub(crate) fn patient() -> RaftOptions {
+    RaftOptions { election_ms_min: 2_000, election_ms_max: 4_000, ..options() }
 }
 
 pub(crate) fn record(id: u64) -> NodeRecord {
@@ -66,6 +71,25 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Nodes `1..=count`, started and initialised, with a leader.
     pub(crate) async fn new(count: u64, options: RaftOptions) -> Self {
+        let cluster = Self::started(count, options).await;
+        cluster.host(1).init(GROUP, (1..=count).map(record).collect()).await.unwrap();
+        cluster.leader().await;
+        cluster
+    }
+
+    /// Nodes `1..=voters` as [`Cluster::new`] has them, and as many learners after them.
+    pub(crate) async fn with_learners(voters: u64, learners: u64, options: RaftOptions) -> Self {
+        let mut cluster = Self::new(voters, options).await;
+        let leader = cluster.leader().await;
+        for id in voters + 1..=voters + learners {
+            cluster.start(id).await;
+            cluster.host(leader).add_learner(GROUP, record(id)).await.unwrap();
+        }
+        cluster
+    }
+
+    /// Nodes `1..=count`, started and strangers to each other.
+    pub(crate) async fn started(count: u64, options: RaftOptions) -> Self {
         let mut cluster = Self {
             network: TestNetwork::new(),
             options,
@@ -75,9 +99,26 @@ impl Cluster {
         for id in 1..=count {
             cluster.start(id).await;
         }
-        cluster.host(1).init(GROUP, (1..=count).map(record).collect()).await.unwrap();
-        cluster.leader().await;
         cluster
+    }
+
+    /// Takes a stopped node's disk away: it starts as a new one.
+    pub(crate) fn lose_disk(&mut self, id: u64) {
+        assert!(!self.hosts.contains_key(&id), "the node runs");
+        self.disks.remove(&id);
+    }
+
+    /// Waits until all running nodes have applied the same, and compares what they hold.
+    pub(crate) async fn level(&self) {
+        let leader = self.leader().await;
+        let last = self.group(leader).metrics().last_log;
+        let mut contents = BTreeMap::new();
+        for id in self.ids() {
+            self.wait(id, |metrics| metrics.applied >= last).await;
+            contents.insert(id, dump(&self.group(id)).await);
+        }
+        let first = contents.first_key_value().unwrap().1;
+        assert!(contents.values().all(|other| other == first), "{contents:#?}");
     }
 
     /// Starts a node: new, or again on what it has stored.
@@ -168,6 +209,25 @@ impl Cluster {
         let voters: BTreeSet<NodeId> = voters.iter().copied().map(NodeId::new).collect();
         self.wait(id, |metrics| metrics.voters.iter().copied().collect::<BTreeSet<_>>() == voters)
             .await;
+    }
+}
+
+/// Everything that a replica holds: key, value and version.
+pub(crate) async fn dump(group: &Group) -> Vec<(String, Vec<u8>, u64)> {
+    let mut request = ScanRequest::new(KeyRange::all());
+    request.consistency = Consistency::Stale;
+    let mut found = Vec::new();
+    loop {
+        let page = group.scan(request.clone()).await.unwrap();
+        found.extend(
+            page.entries.into_iter().map(|entry| {
+                (entry.key.to_string(), entry.value.as_bytes().to_vec(), entry.version)
+            }),
+        );
+        match page.cursor {
+            Some(cursor) => request.cursor = Some(cursor),
+            None => return found,
+        }
     }
 }
 

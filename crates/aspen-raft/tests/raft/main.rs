@@ -3,9 +3,19 @@
 
 mod cluster;
 mod network;
+mod replica;
+mod wire;
 
+mod appends;
 mod basics;
 mod failover;
 mod faults;
+mod full_disk;
+mod load;
 mod membership;
+mod partitions;
+mod replication;
 mod restart;
+mod snapshot_streams;
+mod snapshots;
+mod votes;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use aspen_core::{ClusterController, Consistency, ControlError, GroupRole, NodeId};
+use aspen_core::{
+    ClusterController, Consistency, ControlError, GroupRole, LogIndex, NodeId, Term, runtime,
+};
 
 use crate::cluster::*;
 
@@ -59,14 +61,28 @@ async fn new_addresses_of_a_member_are_recorded() {
     cluster.wait_voters(leader, &[1, 2, 3]).await;
 }
 
+/// Sends the leadership to a node until it is there: on a busy machine its votes may come late.
+async fn send_leadership(cluster: &Cluster, target: u64) {
+    let moved = runtime::timeout(PATIENCE, async {
+        loop {
+            let leader = cluster.leader().await;
+            match cluster.host(leader).transfer_leader(GROUP, NodeId::new(target)).await {
+                Ok(()) => return,
+                Err(ControlError::Timeout(_) | ControlError::NotLeader(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    moved.await.expect("leadership moves in time");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_moves_where_it_is_sent() {
     let cluster = Cluster::new(3, options()).await;
     cluster.put("k", "v").await;
     for _ in 0..3 {
-        let leader = cluster.leader().await;
         let target = cluster.follower().await;
-        cluster.host(leader).transfer_leader(GROUP, NodeId::new(target)).await.unwrap();
+        send_leadership(&cluster, target).await;
         cluster.wait(target, |metrics| metrics.role == GroupRole::Leader).await;
         cluster.put("k", "v").await;
     }
@@ -104,4 +120,114 @@ async fn a_voter_must_be_a_learner_first() {
     assert!(matches!(result, Err(ControlError::Invalid(_))), "{result:?}");
     let result = cluster.host(1).change_membership(GROUP, set(&[])).await;
     assert!(matches!(result, Err(ControlError::Invalid(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn initialization_of_a_group_by_one_of_its_nodes() {
+    let cluster = Cluster::started(3, options()).await;
+    // Strangers do nothing by themselves.
+    for id in cluster.ids() {
+        let metrics = cluster.group(id).metrics();
+        assert_eq!((metrics.role, metrics.last_log), (GroupRole::Learner, None));
+        assert!(!cluster.group(id).is_initialized());
+    }
+    let others = cluster.host(1).init(GROUP, vec![record(2), record(3)]).await;
+    assert!(matches!(others, Err(ControlError::Invalid(_))), "{others:?}");
+    let nobody = cluster.host(1).init(GROUP, Vec::new()).await;
+    assert!(matches!(nobody, Err(ControlError::Invalid(_))), "{nobody:?}");
+
+    cluster.host(2).init(GROUP, vec![record(1), record(2), record(3)]).await.unwrap();
+    let leader = cluster.leader().await;
+    for id in cluster.ids() {
+        cluster.wait_voters(id, &[1, 2, 3]).await;
+        // The membership, and the blank entry of the first leader.
+        cluster.wait(id, |metrics| metrics.applied >= Some(LogIndex::new(1))).await;
+        assert!(cluster.group(id).is_initialized());
+    }
+    assert_eq!(cluster.group(leader).metrics().term, Term::new(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_on_a_group_without_members_is_refused() {
+    let cluster = Cluster::started(1, options()).await;
+    let added = cluster.host(1).add_learner(GROUP, record(2)).await;
+    assert!(matches!(added, Err(ControlError::NotLeader(_))), "{added:?}");
+    let changed = cluster.host(1).change_membership(GROUP, set(&[1])).await;
+    assert!(matches!(changed, Err(ControlError::NotLeader(_))), "{changed:?}");
+    assert_eq!(cluster.group(1).metrics().last_log, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_voters_are_replaced_at_once() {
+    let cluster = Cluster::with_learners(3, 3, options()).await;
+    for n in 0..20 {
+        cluster.put(&format!("k{n}"), "v").await;
+    }
+    let leader = cluster.leader().await;
+    cluster.host(leader).change_membership(GROUP, set(&[4, 5, 6])).await.unwrap();
+    let new = cluster.leader_but(Some(leader)).await;
+    cluster.wait_voters(new, &[4, 5, 6]).await;
+    write(&cluster.group(new), put("after", "v")).await.unwrap();
+    let value = get(&cluster.group(new), "k19", Consistency::Linearizable).await;
+    assert_eq!(value.unwrap(), "v");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn learners_get_everything_and_count_for_nothing() {
+    let cluster = Cluster::with_learners(1, 2, options()).await;
+    cluster.put("k", "1").await;
+    cluster.level().await;
+    for id in [2, 3] {
+        cluster.network.isolate(NodeId::new(id));
+    }
+    // One voter of one is a majority.
+    cluster.put("k", "2").await;
+    cluster.network.heal();
+    cluster.level().await;
+    assert_eq!(cluster.group(1).metrics().learners, [2, 3].map(NodeId::new));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_joins_while_writes_go_on() {
+    let mut cluster = Cluster::new(1, options()).await;
+    cluster.start(2).await;
+    let (host, group) = (cluster.host(1).clone(), cluster.group(1));
+    let adding = runtime::spawn(async move { host.add_learner(GROUP, record(2)).await });
+    let mut written = 0;
+    while !adding.is_finished() || written < 50 {
+        write(&group, put("k", &written.to_string())).await.unwrap();
+        written += 1;
+    }
+    adding.await.unwrap().unwrap();
+    cluster.level().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_is_one_still_after_its_restart() {
+    let mut cluster = Cluster::with_learners(1, 1, options()).await;
+    cluster.put("k", "1").await;
+    cluster.level().await;
+    cluster.stop(2).await;
+    cluster.put("k", "2").await;
+    cluster.start(2).await;
+    cluster.level().await;
+    assert_eq!(cluster.group(2).metrics().role, GroupRole::Learner);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_cannot_be_reached_is_removed() {
+    let cluster = Cluster::new(3, patient()).await;
+    let leader = cluster.leader().await;
+    let away = cluster.follower().await;
+    cluster.network.isolate(NodeId::new(away));
+    cluster.host(leader).remove_node(GROUP, NodeId::new(away)).await.unwrap();
+    cluster.put("k", "v").await;
+    assert!(!cluster.group(leader).metrics().voters.contains(&NodeId::new(away)));
+    let term = cluster.group(leader).metrics().term;
+    // It does not know that it was removed, and deposes nobody when it is back.
+    cluster.network.heal();
+    for n in 0..20 {
+        cluster.put("k", &n.to_string()).await;
+    }
+    assert_eq!(cluster.group(leader).metrics().term, term);
 }

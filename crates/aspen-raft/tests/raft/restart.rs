@@ -8,11 +8,7 @@ use aspen_core::{
 };
 
 use crate::cluster::*;
-
-/// The kinds of peer messages, as the wire format numbers them.
-const PRE_VOTE: u8 = 3;
-const SNAPSHOT_CHUNK: u8 = 7;
-const SNAPSHOT_FINISH: u8 = 8;
+use crate::wire::{PRE_VOTE, SNAPSHOT_CHUNK, SNAPSHOT_FINISH};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_restarted_as_a_whole_has_kept_everything() {
@@ -162,4 +158,57 @@ async fn a_stopped_host_refuses_work() {
     assert!(read(&group, "k", Consistency::Linearizable).await.is_err());
     assert_eq!(group.metrics().role, GroupRole::Stopped);
     assert!(cluster.host(1).group(GROUP).is_none());
+}
+
+/// A leader that restarts does not go on in its term, and keeps all that it acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_restart() {
+    let mut cluster = Cluster::new(3, options()).await;
+    for n in 0..20 {
+        cluster.put(&format!("k{n}"), &n.to_string()).await;
+    }
+    let old = cluster.leader().await;
+    let term = cluster.group(old).metrics().term;
+    cluster.stop(old).await;
+    cluster.start(old).await;
+    assert_ne!(cluster.group(old).metrics().role, GroupRole::Leader);
+    cluster.put("after", "v").await;
+    let leader = cluster.leader().await;
+    assert!(cluster.group(leader).metrics().term > term);
+    cluster.level().await;
+    assert_eq!(get(&cluster.group(old), "k19", Consistency::Linearizable).await.unwrap(), "19");
+}
+
+/// Alone, nobody else could have been elected: it leads again, in a later term.
+#[tokio::test]
+async fn a_single_leader_restarts_and_applies_its_log_again() {
+    let mut cluster = Cluster::new(1, options()).await;
+    for n in 0..20 {
+        cluster.put("k", &n.to_string()).await;
+    }
+    let before = cluster.group(1).metrics();
+    for _ in 0..3 {
+        cluster.stop(1).await;
+        cluster.start(1).await;
+        cluster.leader().await;
+    }
+    let found = find(&cluster.group(1), "k", Consistency::Linearizable).await.unwrap();
+    assert_eq!(found.version, 20);
+    assert!(cluster.group(1).metrics().term > before.term);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_restarts_disturbs_nobody() {
+    let mut cluster = Cluster::new(3, patient()).await;
+    let leader = cluster.leader().await;
+    let term = cluster.group(leader).metrics().term;
+    let follower = cluster.follower().await;
+    for n in 0..3 {
+        cluster.stop(follower).await;
+        cluster.put("k", &n.to_string()).await;
+        cluster.start(follower).await;
+        cluster.level().await;
+    }
+    let metrics = cluster.group(leader).metrics();
+    assert_eq!((metrics.role, metrics.term), (GroupRole::Leader, term));
 }

@@ -13,9 +13,19 @@ use aspen_raft::RaftOptions;
 
 use crate::cluster::{Cluster, Stores, simulate};
 
+/// A follower without a lease campaigns long before the lease of its last leader is over.
+fn options() -> RaftOptions {
+    RaftOptions {
+        heartbeat_ms: 100,
+        election_ms_min: 400,
+        election_ms_max: 4_000,
+        ..RaftOptions::default()
+    }
+}
+
 /// Answers whether the old leader served a value that was overwritten before.
 async fn restart_followers(dir: PathBuf) -> bool {
-    let cluster = Cluster::new(Stores::Memory, &dir, RaftOptions::default()).await;
+    let cluster = Cluster::new(Stores::Memory, &dir, options()).await;
     cluster.put("k", "old").await;
     let old = cluster.leader_but(None).await;
     // A heartbeat round, so that the lease is fresh.

@@ -5,6 +5,8 @@
 #![allow(unsafe_code, reason = "these functions take the place of the C library's")]
 
 use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use libc::{off_t, size_t, ssize_t};
@@ -71,8 +73,15 @@ fn read_at(fd: c_int, offset: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0_u8; len];
     // SAFETY: the buffer is `len` bytes long.
     let read = unsafe { libc::pread(fd, bytes.as_mut_ptr().cast(), len, offset as off_t) };
-    bytes.truncate(usize::try_from(read).unwrap_or(0));
+    let read = usize::try_from(read).unwrap_or_else(|_| read_anew(fd, offset, &mut bytes));
+    bytes.truncate(read);
     bytes
+}
+
+/// Reads a file whose descriptor is for writing only, through one of its own.
+fn read_anew(fd: c_int, offset: u64, bytes: &mut [u8]) -> usize {
+    let file = File::open(format!("/proc/self/fd/{fd}"));
+    file.and_then(|file| file.read_at(bytes, offset)).expect("a file that is written can be read")
 }
 
 fn io_error() -> c_int {

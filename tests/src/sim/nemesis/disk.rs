@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aspen_core::{GroupId, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::members::replace;
@@ -108,15 +109,14 @@ impl BitRot {
 }
 
 impl World {
-    /// Whether every group has lost no disk yet and keeps a majority without one more. Looks twice:
-    /// in the middle of a change of membership two majorities are needed, and the old one may have
-    /// no disk to spare.
+    /// Whether every group has lost no disk yet and keeps a majority without one more. Looks twice,
+    /// since a change of membership may be about to begin.
     async fn can_spare_a_disk(&self) -> bool {
         if !self.is_a_disk_spare() {
             return false;
         }
         self.hold(CHANGE_TAKES).await;
-        self.is_a_disk_spare()
+        !self.is_healing() && self.is_a_disk_spare()
     }
 
     fn is_a_disk_spare(&self) -> bool {
@@ -129,9 +129,28 @@ impl World {
                 let lost = |node| self.cluster.machine(node).is_none_or(|it| it.is_lost());
                 let is_settled = metrics.committed == metrics.last_log;
                 is_settled
+                    && !self.is_changing_voters(*group)
+                    && self.know_each_other(*group, &metrics.voters)
                     && metrics.voters.len() >= 3
                     && !metrics.voters.iter().any(|node| lost(*node))
             })
         })
+    }
+
+    /// Whether some replica is in a joint membership: then two majorities are needed, and the old
+    /// one may have no disk to spare.
+    fn is_changing_voters(&self, group: GroupId) -> bool {
+        self.cluster.replicas(group).iter().any(|(_, replica)| replica.is_changing_voters())
+    }
+
+    /// Whether every voter is there and has heard who the voters are. One that was away while the
+    /// others were replaced takes messages of none of them, and counts towards no majority.
+    fn know_each_other(&self, group: GroupId, voters: &[NodeId]) -> bool {
+        let replicas = self.cluster.replicas(group);
+        let knows = |voter: &NodeId| {
+            let replica = replicas.iter().find(|(node, _)| node == voter);
+            replica.is_some_and(|(_, replica)| replica.metrics().voters == voters)
+        };
+        voters.iter().all(knows)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aspen_core::{ControlRequest, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::operator::ask;
+use super::operator::{ask, remove};
 use super::{Target, Which};
 use crate::sim::trace;
 use crate::sim::world::World;
@@ -57,7 +57,7 @@ impl RemoveNode {
         let node = self.target.find(&world.cluster);
         let Some(node) = node.filter(|node| world.can_do_without(*node)) else { return };
         world.departs(node);
-        if ask(world, ControlRequest::RemoveNode { node }).await {
+        if remove(world, node).await {
             world.retire(node);
         }
     }
@@ -68,7 +68,7 @@ pub(super) async fn replace(world: &World, node: NodeId) {
     trace::note("replaced", format!("node {node}"));
     world.cluster.lose(node);
     world.departs(node);
-    while !ask(world, ControlRequest::RemoveNode { node }).await {
+    while !remove(world, node).await {
         if world.is_healing() {
             return;
         }

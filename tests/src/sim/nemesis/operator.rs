@@ -1,6 +1,6 @@
 //! What operators do, at the wrong moment.
 
-use aspen_core::ControlRequest;
+use aspen_core::{ControlError, ControlRequest, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::{Target, Which};
@@ -33,10 +33,23 @@ impl Snapshot {
     }
 }
 
+/// Asks for a node's removal; answers whether the cluster is without it. One that was lost before
+/// it had come in is unknown there.
+pub(super) async fn remove(world: &World, node: NodeId) -> bool {
+    let result = world.operator().control(ControlRequest::RemoveNode { node }).await;
+    trace::note("operator", format!("remove node {node}: {result:?}"));
+    result.is_ok() || result.is_err_and(|error| is_unknown_node(&error))
+}
+
+/// Whether something was refused because the cluster does not know a node.
+pub(crate) fn is_unknown_node(error: &ControlError) -> bool {
+    matches!(error, ControlError::Invalid(detail) if detail.contains("is not registered"))
+}
+
 /// Asks for something; answers whether it was done.
 pub(super) async fn ask(world: &World, request: ControlRequest) -> bool {
     let asked = format!("{request:?}");
-    let result = world.admin.control(request).await;
+    let result = world.operator().control(request).await;
     trace::note("operator", format!("{asked}: {result:?}"));
     result.is_ok()
 }

@@ -23,6 +23,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether its messages may arrive twice. Clients ask on streams of a connection, which lose
+    /// what they carry or deliver it once; replicas must bear more, since they send again what was
+    /// lost.
+    pub(super) fn may_repeat(self) -> bool {
+        matches!(self, Self::Peer(_))
+    }
+
     /// A number for the trace.
     pub(super) fn number(self) -> u8 {
         match self {

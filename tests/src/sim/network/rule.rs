@@ -23,7 +23,7 @@ pub(crate) enum Effect {
         /// How many of a hundred.
         percent: u32,
     },
-    /// Some arrive twice.
+    /// Some arrive twice; not those of clients.
     Repeat {
         /// How many of a hundred.
         percent: u32,

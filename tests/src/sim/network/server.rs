@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::letter::Delivery;
 use super::peers::PeerAnswer;
 use super::{Kind, Party, Server, SimNetwork};
+use crate::sim::oracle::{Oracle, Replica};
 
 /// How many requests of clients share a batch, at most, as a real connection gathers them.
 const BATCH_MAX: usize = 32;
@@ -22,6 +23,8 @@ const BATCH_MAX: usize = 32;
 pub(crate) struct Handlers {
     pub(crate) peers: Arc<dyn PeerHandler>,
     pub(crate) requests: Arc<dyn RequestHandler>,
+    /// Sees what is answered to peers.
+    pub(crate) oracle: Arc<Oracle>,
 }
 
 impl SimNetwork {
@@ -59,7 +62,7 @@ pub(crate) async fn serve(
             match delivery.kind {
                 Kind::Peer(_) => {
                     let member = network.knows_peer(node, node_of(delivery.from));
-                    runtime::spawn(answer_peer(handlers.clone(), delivery, member));
+                    runtime::spawn(answer_peer(handlers.clone(), node, delivery, member));
                 }
                 Kind::Join => {
                     runtime::spawn(answer_join(handlers.clone(), delivery));
@@ -87,13 +90,27 @@ fn node_of(party: Party) -> NodeId {
     }
 }
 
-async fn answer_peer(handlers: Handlers, delivery: Delivery, member: bool) {
+async fn answer_peer(handlers: Handlers, node: NodeId, delivery: Delivery, member: bool) {
     let answer: PeerAnswer = match decode::<PeerRequest>(&delivery) {
         Ok(_) if !member => Err(PeerRejection::NotMember("not known here".to_owned())),
-        Ok(request) => handlers.peers.handle(node_of(delivery.from), request).await,
+        Ok(request) => observed(&handlers, node, node_of(delivery.from), request).await,
         Err(error) => Err(PeerRejection::Malformed(error)),
     };
     reply(delivery, &answer);
+}
+
+/// What a node answers to a peer, with the oracle looking on.
+async fn observed(
+    handlers: &Handlers,
+    node: NodeId,
+    from: NodeId,
+    request: PeerRequest,
+) -> PeerAnswer {
+    let replica = Replica { node, group: request.group };
+    let begun = handlers.oracle.appends_begun(replica);
+    let answer = handlers.peers.handle(from, request).await?;
+    handlers.oracle.answers(replica, begun);
+    Ok(answer)
 }
 
 async fn answer_join(handlers: Handlers, delivery: Delivery) {

@@ -1,4 +1,6 @@
-//! Each promise can be seen broken.
+//! Each promise can be seen broken, and a correct Raft breaks none.
+
+mod model;
 
 use aspen_core::{GroupId, NodeId};
 
@@ -26,8 +28,26 @@ fn after(events: impl FnOnce(&Oracle)) -> Option<String> {
     broken(&oracle)
 }
 
+fn candidacy(replica: Replica, term: u64, granted: bool) -> Vote {
+    Vote { term, candidate: replica.node.get(), granted }
+}
+
+/// What the elections of [`is_broken`] leave in A's vote.
+const VOTE_OF_A: Vote = Vote { term: 2, candidate: 1, granted: false };
+
+/// Both have stood for leader in the first two terms; nobody leads now.
+fn hold_elections(oracle: &Oracle) {
+    for (replica, term) in [(A, 1), (B, 1), (A, 2), (B, 2)] {
+        oracle.voted(replica, candidacy(replica, term, false));
+    }
+}
+
 fn is_broken(promise: &str, events: impl FnOnce(&Oracle)) {
-    assert_eq!(after(events).as_deref(), Some(promise));
+    let found = after(|oracle| {
+        hold_elections(oracle);
+        events(oracle);
+    });
+    assert_eq!(found.as_deref(), Some(promise));
 }
 
 #[test]
@@ -40,6 +60,7 @@ fn an_ordinary_life_breaks_nothing() {
         }
         oracle.truncates(B, 1);
         oracle.truncated(B);
+        oracle.voted(B, candidacy(B, 2, true));
         oracle.appended(B, &[(id(2, 2, 1), 9)]);
         oracle.applied(B, &[applied(id(2, 2, 1), 2)]);
         oracle.flushed(B, Some(id(1, 1, 0)));
@@ -75,12 +96,13 @@ fn one_position_has_one_content_and_one_past() {
 fn a_durable_entry_is_found_again() {
     is_broken("a durable entry stays", |oracle| {
         oracle.appended(A, &[(id(1, 1, 0), 7)]);
-        oracle.log_opened(A, &Found::default(), None);
+        oracle.log_opened(A, &Found::default(), Some(VOTE_OF_A));
     });
     let truncating = after(|oracle| {
+        hold_elections(oracle);
         oracle.appended(A, &[(id(1, 1, 0), 7)]);
         oracle.truncates(A, 0);
-        oracle.log_opened(A, &Found::default(), None);
+        oracle.log_opened(A, &Found::default(), Some(VOTE_OF_A));
     });
     assert_eq!(truncating, None);
 }
@@ -140,7 +162,46 @@ fn a_state_opens_where_it_was_flushed_and_where_its_log_goes_on() {
         oracle.state_opened(A, Some(id(1, 1, 4)));
     });
     is_broken("the log goes on where the state ends", |oracle| {
-        oracle.log_opened(A, &Found { purged: Some(id(1, 1, 5)), entries: vec![] }, None);
+        let found = Found { purged: Some(id(1, 1, 5)), entries: vec![] };
+        oracle.log_opened(A, &found, Some(VOTE_OF_A));
         oracle.state_opened(A, Some(id(1, 1, 4)));
+    });
+}
+
+#[test]
+fn a_leader_has_voted_for_itself() {
+    is_broken("a leader has voted for itself", |oracle| {
+        oracle.appended(A, &[(id(3, 2, 0), 7)]);
+    });
+}
+
+#[test]
+fn a_leader_only_adds() {
+    is_broken("a leader only adds to its log", |oracle| {
+        oracle.voted(A, candidacy(A, 3, true));
+        oracle.appended(A, &[(id(3, 1, 0), 7)]);
+        oracle.truncates(A, 0);
+    });
+}
+
+#[test]
+fn states_are_equal_at_equal_revisions() {
+    is_broken("replicas hold the same at the same revision", |oracle| {
+        oracle.held(A, 7, 1);
+        oracle.held(B, 8, 2);
+        oracle.held(B, 7, 2);
+    });
+}
+
+#[test]
+fn what_is_answered_is_durable() {
+    is_broken("what is answered is durable", |oracle| {
+        oracle.append_begins(A);
+        let begun = oracle.appends_begun(A);
+        oracle.append_begins(A);
+        oracle.append_ends(A);
+        oracle.answers(A, begun);
+        assert_eq!(broken(oracle), None);
+        oracle.answers(A, oracle.appends_begun(A));
     });
 }
