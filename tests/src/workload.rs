@@ -35,11 +35,13 @@ mod sideband;
 mod snapshot;
 mod stop;
 mod tally;
+mod transactions;
+mod watching;
 mod write_during_read;
 
 use std::sync::Arc;
 
-use aspen_core::KeyValueStore;
+use aspen_core::{KeyValueStore, Watch};
 use async_trait::async_trait;
 
 use crate::check::Violation;
@@ -58,6 +60,8 @@ use phantom::Phantom;
 use range::Range;
 use register::Register;
 use sideband::Sideband;
+use transactions::Transactions;
+use watching::Watching;
 use write_during_read::WriteDuringRead;
 
 /// What one client of a workload has at hand.
@@ -68,6 +72,8 @@ pub struct Context {
     pub clients: u64,
     /// The store as this client reaches it.
     pub store: Arc<dyn KeyValueStore>,
+    /// Its changes as this client is told of them.
+    pub watch: Arc<dyn Watch>,
     /// Where operations on single keys are written down; all clients share one history.
     pub recorder: Recorder,
     /// Where this client's choices come from.
@@ -128,6 +134,8 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Phantom::new(before)),
         Arc::new(WriteDuringRead::new(before)),
         Arc::new(Sideband::new(before)),
+        Arc::new(Watching::new(before)),
+        Arc::new(Transactions::new(before)),
         Arc::new(Lists::new(before)),
     ]
 }

@@ -1,8 +1,9 @@
 //! The closed loops and what they measure.
 
 use crate::keys::{Keys, Random};
+use crate::watched::Watched;
 use crate::workload::Workload;
-use etcd_client::KvClient;
+use etcd_client::{Client, KvClient};
 use hdrhistogram::{CreationError, Histogram};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -24,7 +25,7 @@ pub struct Measured {
 
 /// Runs one loop per client for `measure` after a warm-up.
 pub async fn drive(
-    clients: &[KvClient],
+    clients: &[Client],
     workload: Workload,
     keys: &Keys,
     measure: Duration,
@@ -34,7 +35,15 @@ pub async fn drive(
     let mut loops = JoinSet::new();
     for (index, client) in clients.iter().enumerate() {
         let random = Random::new(index as u64 + 1);
-        loops.spawn(closed_loop(client.clone(), workload, keys.clone(), random, window));
+        let watched = Watched::new(client.watch_client(), index);
+        loops.spawn(closed_loop(
+            client.kv_client(),
+            watched,
+            workload,
+            keys.clone(),
+            random,
+            window,
+        ));
     }
     let mut all = Measured { latencies_us: Histogram::new(DIGITS)?, errors: 0, took: measure };
     while let Some(one) = loops.join_next().await {
@@ -55,6 +64,7 @@ struct Window {
 
 async fn closed_loop(
     mut client: KvClient,
+    mut watched: Watched,
     workload: Workload,
     keys: Keys,
     mut random: Random,
@@ -67,7 +77,10 @@ async fn closed_loop(
         if start >= window.end {
             return Ok(measured);
         }
-        let result = workload.run(&mut client, &keys, &mut random).await;
+        let result = match workload {
+            Workload::Watch => watched.run(&mut client, &keys).await,
+            _ => workload.run(&mut client, &keys, &mut random).await,
+        };
         let now = Instant::now();
         if now < window.begin || now >= window.end {
             continue;

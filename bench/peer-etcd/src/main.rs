@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod probe;
 mod row;
+mod watched;
 mod workload;
 
 use clap::Parser;
@@ -72,6 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Task::Probe => probe::probe(&arguments.endpoints, &keys).await?,
         Task::Load => {
             let clients = connections::open(&arguments.endpoints, load::WRITERS).await?;
+            let clients: Vec<_> = clients.iter().map(|client| client.kv_client()).collect();
             load::load(&clients, &keys).await?;
         }
         Task::Measure(workload) => {

@@ -23,15 +23,18 @@ pub enum Workload {
     Cas,
     /// Four reads, linearizable, for every write.
     Mixed,
+    /// Write one key and wait until a watch of it tells.
+    Watch,
 }
 
-const NAMES: [(&str, Workload); 6] = [
+const NAMES: [(&str, Workload); 7] = [
     ("put", Workload::Put),
     ("get-linearizable", Workload::GetLinearizable),
     ("get-stale", Workload::GetStale),
     ("scan-100", Workload::Scan100),
     ("cas", Workload::Cas),
     ("mixed", Workload::Mixed),
+    ("watch", Workload::Watch),
 ];
 
 impl std::str::FromStr for Workload {
@@ -70,7 +73,8 @@ impl Workload {
             Self::Mixed if random.next() % 100 < MIXED_READS => {
                 get(client, keys, index, None).await
             }
-            Self::Mixed => put(client, keys, index).await,
+            // A client of the watch workload has a key of its own and runs elsewhere.
+            Self::Mixed | Self::Watch => put(client, keys, index).await,
         }
     }
 }

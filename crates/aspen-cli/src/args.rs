@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cluster;
 pub(crate) mod data;
 pub(crate) mod kv;
+pub(crate) mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use self::bench::BenchArgs;
 use self::cluster::{ClusterCommand, NodeCommand, TicketArgs};
 use self::data::{ExportArgs, ImportArgs};
 use self::kv::KvCommand;
+use self::watch::WatchArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -60,6 +62,14 @@ pub(crate) enum Command {
     /// Read and write keys.
     #[command(subcommand)]
     Kv(KvCommand),
+    /// Print what changes, as it changes.
+    Watch(WatchArgs),
+    /// Forget history below a revision; reads and watches there answer that it is compacted.
+    Compact {
+        /// The oldest revision that stays readable.
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        revision: u64,
+    },
     /// Look at the cluster and change it.
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -4,12 +4,13 @@ mod load;
 mod measure;
 mod operation;
 mod random;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_client::Client;
-use aspen_core::KeyValueStore;
+use aspen_core::{KeyValueStore, Watch};
 use serde_json::{Value as Json, json};
 
 use crate::args::GlobalArgs;
@@ -19,6 +20,11 @@ use crate::exit::CliError;
 use crate::output::Output;
 
 use self::measure::Measured;
+
+/// What a benchmark drives.
+pub(crate) trait Target: KeyValueStore + Watch {}
+
+impl<T: KeyValueStore + Watch> Target for T {}
 
 /// Clients run for so long before anything is counted: connections open, caches fill.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -37,8 +43,8 @@ pub(crate) async fn run(
         Some(nodes) => nodes as usize,
         None => first.status().await?.nodes.len(),
     };
-    let stores: Vec<Arc<dyn KeyValueStore>> =
-        clients.iter().map(|client| Arc::new(client.clone()) as Arc<dyn KeyValueStore>).collect();
+    let stores: Vec<Arc<dyn Target>> =
+        clients.iter().map(|client| Arc::new(client.clone()) as Arc<dyn Target>).collect();
     let measured = measure(&stores, &args).await;
     for client in &clients {
         client.close().await;
@@ -55,10 +61,7 @@ async fn open_clients(global: &GlobalArgs, args: &BenchArgs) -> Result<Vec<Clien
     Ok(clients)
 }
 
-async fn measure(
-    stores: &[Arc<dyn KeyValueStore>],
-    args: &BenchArgs,
-) -> Result<Measured, CliError> {
+async fn measure(stores: &[Arc<dyn Target>], args: &BenchArgs) -> Result<Measured, CliError> {
     if args.workload == Workload::Load {
         return load::load(&stores[0], args, 0).await;
     }

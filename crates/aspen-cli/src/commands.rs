@@ -2,6 +2,7 @@
 
 mod cluster;
 mod cluster_view;
+mod compact;
 mod completions;
 mod export;
 mod import;
@@ -11,6 +12,7 @@ mod kv_read;
 mod kv_scan;
 mod kv_write;
 mod ticket;
+mod watch;
 
 use std::time::Duration;
 
@@ -40,6 +42,14 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Kv(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), kv::run(&client, command, output)).await
+        }
+        Command::Watch(args) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), watch::run(&client, args, output)).await
+        }
+        Command::Compact { revision } => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), compact::run(&client, revision, output)).await
         }
         Command::Cluster(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;

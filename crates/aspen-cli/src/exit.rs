@@ -3,7 +3,9 @@
 use std::io;
 
 use aspen_client::ConnectError;
-use aspen_core::{Applied, ControlError, ErrorKind, InvalidRequest, ReadError, WriteError};
+use aspen_core::{
+    Applied, ControlError, ErrorKind, InvalidRequest, ReadError, WatchError, WriteError,
+};
 
 /// The exit codes, as `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub(crate) enum CliError {
     Write(#[from] WriteError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// An error with where it happened, for instance a line of a file.
     #[error("{context}: {source}")]
     At { context: String, source: Box<CliError> },
@@ -99,6 +103,7 @@ impl CliError {
             Self::Write(error) => ExitStatus::of_kind(error.kind()),
             Self::Control(ControlError::Timeout(_)) => ExitStatus::Unknown,
             Self::Control(error) => ExitStatus::of_kind(error.kind()),
+            Self::Watch(error) => ExitStatus::of_kind(error.kind()),
             Self::At { source, .. } => source.status(),
         }
     }

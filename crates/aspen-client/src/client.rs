@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aspen_core::{
     ClusterStatus, ControlError, ControlRequest, ControlResponse, KeyValueStore, ReadError,
-    ReadReply, ReadRequest, ScanPage, ScanRequest, TransactionOutcome, WriteCommand, WriteError,
+    ReadReply, ReadRequest, Revision, ScanPage, ScanRequest, TransactionOutcome, Watch, WatchError,
+    WatchRequest, WatchStream, WriteCommand, WriteError,
 };
 use aspen_net::Ticket;
 #[cfg(not(madsim))]
@@ -90,6 +91,15 @@ impl Client {
         }
     }
 
+    /// Forgets history below a revision, which stays the oldest readable one; answers the horizon
+    /// now in force, which may be later. Nodes also compact by age on their own (`history_ms`).
+    ///
+    /// # Errors
+    /// See [`WriteError`]; `FutureRevision` when the store has not reached the revision.
+    pub async fn compact(&self, horizon: Revision) -> Result<Revision, WriteError> {
+        self.shared.compact(horizon).await
+    }
+
     /// Closes every handle: requests in flight end at their next attempt, later ones fail.
     pub async fn close(&self) {
         self.shared.close();
@@ -109,5 +119,12 @@ impl KeyValueStore for Client {
 
     async fn write(&self, command: WriteCommand) -> Result<TransactionOutcome, WriteError> {
         self.shared.write(command).await
+    }
+}
+
+#[async_trait]
+impl Watch for Client {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream, WatchError> {
+        self.shared.watch(request).await
     }
 }

@@ -41,6 +41,7 @@ mod attempts;
 mod backoff;
 mod channel;
 mod client;
+mod compaction;
 mod control;
 mod deadline;
 mod error;
@@ -51,6 +52,7 @@ mod refresh;
 mod routes;
 mod session;
 mod shared;
+mod watching;
 mod write;
 
 pub use aspen_net::{CallError, Grant, PeerAddress, Reach, Ticket};

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::refresh::RefreshGate;
 use crate::routes::Routes;
 use crate::session::Sessions;
+use crate::watching::Hub;
 use crate::{Channel, ClientOptions};
 
 pub(crate) struct Shared {
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) routes: Routes,
     pub(crate) sessions: Sessions,
     pub(crate) refresh: RefreshGate,
+    pub(crate) hub: Hub,
     /// One permit per write in flight.
     pub(crate) writes: Semaphore,
     /// One permit per read or scan in flight.
@@ -34,6 +36,7 @@ impl Shared {
             routes: Routes::new(ticket),
             sessions: Sessions::default(),
             refresh: RefreshGate::default(),
+            hub: Hub::default(),
             writes: Semaphore::new(options.writes_in_flight_max.clamp(1, window)),
             reads: Semaphore::new(options.reads_in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             options,
@@ -47,6 +50,7 @@ impl Shared {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.hub.wake();
     }
 }
 

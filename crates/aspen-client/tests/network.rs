@@ -40,6 +40,9 @@ impl Server {
             ClientRequest::Propose { session, command, .. } => ClientResponse::Propose(
                 self.propose(session.map(|stamp| stamp.client), command).await,
             ),
+            ClientRequest::Watch { .. } => {
+                ClientResponse::Watch(Err(aspen_core::WatchPollError::UnknownSession))
+            }
             ClientRequest::Control(_) => {
                 ClientResponse::Control(Err(ControlError::Unavailable("one node only".to_owned())))
             }

@@ -1,5 +1,6 @@
 //! What a group replicates: one transaction form and the few commands beside it.
 
+mod atomic;
 mod compare;
 mod operation;
 mod proposal;
@@ -7,6 +8,7 @@ mod reply;
 mod transaction;
 mod write_command;
 
+pub use atomic::{ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation};
 pub use compare::{Compare, CompareOperator, CompareTarget, ReadConflict};
 pub use operation::{Operation, OperationResult};
 pub use proposal::{BATCH_PROPOSALS_MAX, Command, Proposal, ProposalBatch};

@@ -8,7 +8,8 @@
 //! * Reads name their [`Consistency`]; scans are paged ([`ScanRequest`], [`ScanPage`]).
 //! * Errors carry an [`ErrorKind`] that tells the caller what to do, and a [`WriteError`] says
 //!   whether the write may have happened.
-//! * [`KeyValueStore`] is the store as its users see it, [`ClusterController`] as its operators do.
+//! * [`KeyValueStore`] is the store as its users see it, [`Watch`] tells them what changes in it,
+//!   [`ClusterController`] is the cluster as its operators see it.
 //!   [`MemoryStore`] is the reference model that every other implementation is compared with.
 //! * [`Transport`] moves messages between nodes; [`runtime`] is the only door to clocks, tasks,
 //!   threads and randomness, so that a simulator can stand behind it.
@@ -32,16 +33,18 @@ mod revision;
 mod session;
 mod store;
 mod transport;
+mod versionstamp;
+mod watch;
 
 pub use cluster::{
     ClusterStatus, ControlError, GroupMetrics, GroupRole, GroupStatus, NODE_ADDRESSES_MAX,
     NodeRecord, NodeState, NodeStatus, ReplicationProgress,
 };
 pub use command::{
-    BATCH_PROPOSALS_MAX, Command, Compare, CompareOperator, CompareTarget, Conflict,
-    DELETE_RANGE_KEYS_MAX, Operation, OperationResult, Proposal, ProposalBatch, ReadConflict,
-    Rejection, Reply, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,
-    TransactionOutcome, WriteCommand,
+    ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation, BATCH_PROPOSALS_MAX, Command, Compare,
+    CompareOperator, CompareTarget, Conflict, DELETE_RANGE_KEYS_MAX, Operation, OperationResult,
+    Proposal, ProposalBatch, ReadConflict, Rejection, Reply, TRANSACTION_BYTES_MAX,
+    TRANSACTION_OPERATIONS_MAX, Transaction, TransactionOutcome, WriteCommand,
 };
 pub use error::{
     Applied, ErrorKind, InvalidRequest, NotLeader, ReadError, WriteError, WriteFailure,
@@ -68,4 +71,11 @@ pub use session::{
 pub use store::{ClusterController, KeyValueStore};
 pub use transport::{
     Lane, MESSAGE_BYTES_MAX, PeerHandler, PeerRejection, PeerRequest, Transport, TransportError,
+};
+pub use versionstamp::{StampPosition, VERSIONSTAMP_BYTES, Versionstamp};
+pub use watch::{
+    Told, WATCH_SESSION_ADDS_MAX, WATCH_SESSION_WATCHES_MAX, WATCH_WAIT_MS_MAX, Watch, WatchAdd,
+    WatchChange, WatchError, WatchEvent, WatchFilter, WatchId, WatchPoll, WatchPollError,
+    WatchPosition, WatchProgress, WatchReply, WatchRequest, WatchSet, WatchSource, WatchStream,
+    WatchUpdate, WatchedEvent,
 };

@@ -2,9 +2,13 @@
 
 mod history;
 mod transaction;
+mod watching;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::{
     Consistency, KeyValueStore, ReadError, ReadReply, ReadRequest, Rejection, Reply, Revision,
@@ -17,7 +21,7 @@ use history::History;
 /// It is the reference that other implementations are compared with, so it is written to be
 /// obviously right, not fast: it keeps a list of all changes and works out every state from its
 /// beginning, so that each operation costs as much as there were changes. Use it as a test double;
-/// limits and errors are those of a cluster.
+/// limits and errors are those of a cluster. Clones share one store.
 ///
 /// ```
 /// use aspen_core::{Key, KeyRange, KeyValueStore, MemoryStore, ScanRequest, Value, WriteCommand};
@@ -47,9 +51,11 @@ use history::History;
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    history: Mutex<History>,
+    history: Arc<Mutex<History>>,
+    /// Wakes watches.
+    moved: Arc<Notify>,
 }
 
 impl MemoryStore {
@@ -65,7 +71,9 @@ impl MemoryStore {
 
     /// Runs a transaction as a group would.
     pub fn execute(&self, transaction: &Transaction) -> Reply {
-        match transaction::execute(&mut self.history.lock(), transaction) {
+        let executed = transaction::execute(&mut self.history.lock(), transaction);
+        self.moved.notify_waiters();
+        match executed {
             Ok(outcome) => Reply::Transaction(outcome),
             Err(rejection) => Reply::Rejected(rejection),
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ClusterId, ClusterStatus, Command, ControlError, EndpointKey, GroupId, GroupMetrics, NodeId,
     NodeRecord, ReadError, ReadReply, ReadRequest, Reply, ScanPage, ScanRequest, SessionStamp,
-    WriteError,
+    WatchPoll, WatchPollError, WatchReply, WriteError,
 };
 
 /// One request of a client. Requests of one batch are independent of each other.
@@ -39,6 +39,13 @@ pub enum ClientRequest {
     },
     /// Asks for or changes the cluster itself.
     Control(ControlRequest),
+    /// Waits for changes of keys. Answered when there are some, so it shares a batch with nothing.
+    Watch {
+        /// The group that holds them.
+        group: GroupId,
+        /// What to wait for.
+        poll: WatchPoll,
+    },
 }
 
 /// The answer to a [`ClientRequest`], of the matching variant.
@@ -52,6 +59,8 @@ pub enum ClientResponse {
     Propose(Result<Reply, WriteError>),
     /// To `Control`.
     Control(Result<ControlResponse, ControlError>),
+    /// To `Watch`.
+    Watch(Result<WatchReply, WatchPollError>),
 }
 
 /// A request about the cluster itself.

@@ -8,13 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aspen_core::runtime::Instant;
 use aspen_core::{ClientRequest, ClientResponse, Consistency, MESSAGE_BYTES_MAX};
 
 use crate::CallError;
-use crate::deadline::deadline_after;
-use crate::lane::Lane;
+use crate::deadline::{deadline_after, within};
+use crate::lane::{Lane, exchange_one, not_sent};
 use crate::size::request_bytes_max;
 use crate::slot::Slot;
+use tokio::sync::Semaphore;
 
 /// How many requests travel in one batch. A longer batch costs less per request; in a shorter one
 /// a request waits for fewer others.
@@ -29,6 +31,10 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 
 /// How many requests of one lane may wait, sent or not; further callers wait for room.
 pub const QUEUE_REQUESTS_MAX: usize = 4096;
+
+/// How many calls that are answered when something happens wait at one node; further ones wait for
+/// room. A client has one or two.
+const CALLS_ALONE_MAX: usize = 64;
 
 const _: () = assert!(BATCH_REQUESTS_MAX * BATCHES_IN_FLIGHT_MAX <= QUEUE_REQUESTS_MAX);
 const _: () = assert!(BATCH_BYTES_MAX < MESSAGE_BYTES_MAX);
@@ -53,7 +59,9 @@ impl LaneKind {
                 Consistency::Linearizable | Consistency::Lease => Self::Read,
                 Consistency::Stale | Consistency::AtRevision(_) => Self::LocalRead,
             },
-            ClientRequest::Scan { .. } | ClientRequest::Control(_) => Self::Other,
+            ClientRequest::Scan { .. }
+            | ClientRequest::Control(_)
+            | ClientRequest::Watch { .. } => Self::Other,
         }
     }
 }
@@ -62,13 +70,14 @@ impl LaneKind {
 pub(crate) struct Batcher {
     slot: Arc<Slot>,
     lanes: [Arc<Lane>; LANES],
+    alone: Semaphore,
 }
 
 impl Batcher {
     /// Calls over the slot's connection.
     pub(crate) fn new(slot: Arc<Slot>) -> Arc<Self> {
         let lanes = std::array::from_fn(|_| Lane::new(Arc::clone(&slot)));
-        Arc::new(Self { slot, lanes })
+        Arc::new(Self { slot, lanes, alone: Semaphore::new(CALLS_ALONE_MAX) })
     }
 
     /// The connection that the calls use.
@@ -78,7 +87,8 @@ impl Batcher {
 
     /// Whether no call waits and no connection is open.
     pub(crate) fn is_unused(&self) -> bool {
-        let idle = self.lanes.iter().all(|lane| lane.is_idle());
+        let alone = self.alone.available_permits() < CALLS_ALONE_MAX;
+        let idle = !alone && self.lanes.iter().all(|lane| lane.is_idle());
         idle && self.slot.is_down()
     }
 
@@ -92,7 +102,28 @@ impl Batcher {
         if bytes > MESSAGE_BYTES_MAX {
             return Err(CallError::TooLarge { len: bytes });
         }
+        if matches!(request, ClientRequest::Watch { .. }) {
+            return self.call_alone(request, deadline_after(timeout)).await;
+        }
         let lane = &self.lanes[LaneKind::of(&request) as usize];
         lane.call(request, bytes, deadline_after(timeout)).await
+    }
+
+    /// Sends a request that is answered when something happens: it shares a batch with nothing and
+    /// takes no place in a lane.
+    async fn call_alone(
+        &self,
+        request: ClientRequest,
+        deadline: Instant,
+    ) -> Result<ClientResponse, CallError> {
+        let room = within(deadline, self.alone.acquire()).await;
+        let Some(Ok(_room)) = room else { return Err(not_sent()) };
+        let connection = match within(deadline, self.slot.connection()).await {
+            None => return Err(not_sent()),
+            Some(connection) => connection?,
+        };
+        within(deadline, exchange_one(&connection, request))
+            .await
+            .unwrap_or(Err(CallError::Timeout))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aspen_core::runtime::{self, Instant};
 use aspen_core::{ClientRequest, ClientResponse};
 use irpc::Client;
+use irpc::channel::mpsc;
 use irpc_iroh::IrohRemoteConnection;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -178,14 +179,7 @@ async fn exchange_on(
     requests: Vec<ClientRequest>,
     waiters: &mut VecDeque<Waiter>,
 ) -> Result<(), CallError> {
-    let client = Client::<ClientService>::boxed(IrohRemoteConnection::new(connection.clone()));
-    let mut answers = match client.server_streaming(BatchCall(requests), 1).await {
-        Ok(answers) => answers,
-        Err(irpc::Error::Request { .. }) => {
-            return Err(DialError::of_closed(connection, "the connection has ended").into());
-        }
-        Err(error) => return Err(ended(connection, &error)),
-    };
+    let mut answers = begin(connection, requests).await?;
     while !waiters.is_empty() {
         match answers.recv().await {
             Ok(Some(responses)) => {
@@ -199,6 +193,36 @@ async fn exchange_on(
         }
     }
     Ok(())
+}
+
+/// Sends one request and waits for its answer.
+pub(crate) async fn exchange_one(
+    connection: &iroh::endpoint::Connection,
+    request: ClientRequest,
+) -> Result<ClientResponse, CallError> {
+    let mut answers = begin(connection, vec![request]).await?;
+    match answers.recv().await {
+        Ok(Some(mut responses)) => {
+            responses.pop().ok_or_else(|| lost("the node answered too few requests"))
+        }
+        Ok(None) => Err(lost("the node answered too few requests")),
+        Err(error) => Err(ended(connection, &error)),
+    }
+}
+
+/// Sends a batch.
+async fn begin(
+    connection: &iroh::endpoint::Connection,
+    requests: Vec<ClientRequest>,
+) -> Result<mpsc::Receiver<Vec<ClientResponse>>, CallError> {
+    let client = Client::<ClientService>::boxed(IrohRemoteConnection::new(connection.clone()));
+    match client.server_streaming(BatchCall(requests), 1).await {
+        Ok(answers) => Ok(answers),
+        Err(irpc::Error::Request { .. }) => {
+            Err(DialError::of_closed(connection, "the connection has ended").into())
+        }
+        Err(error) => Err(ended(connection, &error)),
+    }
 }
 
 /// The connection ended after the batch was sent, at least in part.
@@ -222,6 +246,6 @@ fn lost(detail: &str) -> CallError {
     CallError::Lost(detail.to_owned())
 }
 
-fn not_sent() -> CallError {
+pub(crate) fn not_sent() -> CallError {
     CallError::Unreachable("the request was not sent before its deadline".to_owned())
 }

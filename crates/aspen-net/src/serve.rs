@@ -278,6 +278,7 @@ fn within_limit(response: ClientResponse) -> (ClientResponse, usize) {
         ClientResponse::Propose(_) => {
             ClientResponse::Propose(Err(WriteError::maybe_applied(WriteFailure::Invalid(limit))))
         }
+        ClientResponse::Watch(_) => ClientResponse::Watch(Err(ReadError::Invalid(limit).into())),
         ClientResponse::Control(_) => {
             ClientResponse::Control(Err(aspen_core::ControlError::Invalid(limit.to_string())))
         }

@@ -2,14 +2,16 @@
 //! the rest of a call. Every field is counted at its longest encoding.
 
 use aspen_core::{
-    ClientRequest, ClientResponse, Command, ControlRequest, ControlResponse, KeyRange, KeyValue,
-    MESSAGE_BYTES_MAX, NodeRecord, OperationResult, Reply, TRANSACTION_BYTES_MAX,
-    TRANSACTION_OPERATIONS_MAX, Transaction,
+    ClientRequest, ClientResponse, Command, ControlRequest, ControlResponse, KEY_BYTES_MAX,
+    KeyRange, KeyValue, MESSAGE_BYTES_MAX, NodeRecord, OperationResult, Reply,
+    TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction, WatchReply,
 };
 
 /// Fixed fields, tags and lengths of one message or item.
 const MESSAGE: usize = 256;
 const ITEM: usize = 64;
+/// A number at its longest.
+const WATCH_ID: usize = 10;
 /// Errors hold a text and perhaps two keys.
 const ERROR: usize = 32 * 1024;
 
@@ -34,6 +36,10 @@ pub(crate) fn request_bytes_max(request: &ClientRequest) -> usize {
             }
             ClientRequest::Propose { .. } => 0,
             ClientRequest::Control(request) => control_request(request),
+            ClientRequest::Watch { poll, .. } => {
+                let adds: usize = poll.add.iter().map(|add| ITEM + range(&add.range)).sum();
+                adds + poll.remove.len() * ITEM
+            }
         }
 }
 
@@ -52,15 +58,24 @@ pub(crate) fn response_bytes_max(response: &ClientResponse) -> usize {
             }
             ClientResponse::Propose(Ok(reply)) => reply_bytes(reply),
             ClientResponse::Control(Ok(response)) => control_response(response),
+            ClientResponse::Watch(Ok(reply)) => watch_reply(reply),
             ClientResponse::Read(Err(_))
             | ClientResponse::Scan(Err(_))
             | ClientResponse::Propose(Err(_))
-            | ClientResponse::Control(Err(_)) => ERROR,
+            | ClientResponse::Control(Err(_))
+            | ClientResponse::Watch(Err(_)) => ERROR,
         }
 }
 
 fn range(range: &KeyRange) -> usize {
     ITEM + range.start.len() + range.end.as_ref().map_or(0, |end| end.len())
+}
+
+fn watch_reply(reply: &WatchReply) -> usize {
+    let sets: usize = reply.sets.iter().map(|set| (1 + set.0.len()) * WATCH_ID).sum();
+    let events: usize = reply.events.iter().map(|it| 2 * ITEM + it.event.len_bytes()).sum();
+    let alone = reply.alone.len() * (ITEM + KEY_BYTES_MAX);
+    sets + events + alone + reply.ended.len() * ITEM + KEY_BYTES_MAX
 }
 
 fn key_value(entry: &KeyValue) -> usize {

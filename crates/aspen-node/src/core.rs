@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::compose::Links;
 use crate::directory::Directory;
 use crate::disk_guard::DiskGuard;
+use crate::watches::Watches;
 
 /// The program's version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     /// Wakes whoever keeps the directory when the registry was changed through this node.
     pub(crate) registry_changed: Notify,
     pub(crate) proposals: ProposalCounters,
+    pub(crate) watches: Watches,
     /// Why the cluster does not count this node among its own; `None` while it does, as far as is
     /// known.
     pub(crate) refusal: Mutex<Option<String>>,

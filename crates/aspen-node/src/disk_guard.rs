@@ -129,7 +129,7 @@ fn stores(command: &Command) -> bool {
     match command {
         Command::Transaction(transaction) => {
             let mut operations = transaction.success.iter().chain(&transaction.failure);
-            operations.any(|operation| matches!(operation, Operation::Put { .. }))
+            operations.any(Operation::stores)
         }
         Command::OpenSession { .. } | Command::Compact { .. } => false,
     }

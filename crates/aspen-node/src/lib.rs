@@ -51,6 +51,7 @@ mod ops;
 mod start;
 #[cfg(not(madsim))]
 mod telemetry;
+mod watches;
 
 #[cfg(not(madsim))]
 pub use builder::NodeBuilder;

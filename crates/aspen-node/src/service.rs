@@ -46,7 +46,9 @@ impl RequestHandler for Service {
                 ClientRequest::Propose { group, session, command } => {
                     batch.propose(position, group, session, command, &self.core);
                 }
-                ClientRequest::Scan { .. } | ClientRequest::Control(_) => {
+                ClientRequest::Scan { .. }
+                | ClientRequest::Control(_)
+                | ClientRequest::Watch { .. } => {
                     others.push((position, request));
                 }
             }

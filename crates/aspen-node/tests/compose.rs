@@ -9,3 +9,5 @@ mod disk;
 mod joining;
 #[path = "compose/memory_net.rs"]
 mod memory_net;
+#[path = "compose/watching.rs"]
+mod watching;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aspen_core::runtime::{self, Elapsed};
 use aspen_core::{
     GroupId, GroupMetrics, NodeId, NodeRecord, Proposal, ReadError, ReadReply, ReadRequest, Reply,
-    ScanPage, ScanRequest, WriteError,
+    Revision, ScanPage, ScanRequest, WriteError,
 };
 use aspen_storage::StateMachine;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -73,6 +73,15 @@ impl Group {
     /// See [`ReadError`].
     pub async fn scan(&self, request: ScanRequest) -> Result<ScanPage, ReadError> {
         self.reader.scan(request).await
+    }
+
+    /// The revision of everything that was acknowledged before the call: what a linearizable read
+    /// would see at least. This replica has applied it when it is answered.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn read_revision(&self) -> Result<Revision, ReadError> {
+        self.reader.read_revision().await
     }
 
     /// What this replica knows of its group.

@@ -71,6 +71,12 @@ impl Reader {
         Ok(self.replica.state.scan(request, past(consistency)).await?)
     }
 
+    /// The revision after a linearizable fence.
+    pub(crate) async fn read_revision(&self) -> Result<Revision, ReadError> {
+        self.linearizable.pass().await?;
+        Ok(self.replica.state.revision())
+    }
+
     /// Waits at the fences that the requests need.
     async fn pass(&self, fences: Fences) -> Passed {
         let linearizable = match fences.linearizable {

@@ -18,6 +18,7 @@ pub use log::{
     MemoryLogStore, RedbLogStore,
 };
 pub use state::{
-    AppliedState, Entry, EntryPayload, MemoryDisk, MemoryStateMachine, MemoryTables, Position,
-    SnapshotFile, SqliteStateMachine, StateError, StateMachine, StateOptions, Tables,
+    AppliedState, Change, Changes, ChangesRequest, Entry, EntryPayload, MemoryDisk,
+    MemoryStateMachine, MemoryTables, Position, SnapshotFile, SqliteStateMachine, StateError,
+    StateMachine, StateOptions, Tables,
 };

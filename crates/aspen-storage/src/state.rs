@@ -1,6 +1,7 @@
 //! The replicated state of one group.
 
 pub mod apply;
+mod changes;
 mod error;
 mod fault_point;
 mod group_state;
@@ -13,6 +14,7 @@ mod snapshot;
 mod sqlite;
 mod tables;
 
+pub use changes::{Change, Changes, ChangesRequest};
 pub use error::StateError;
 pub use group_state::GroupState;
 pub use machine::{AppliedState, Entry, EntryPayload, Position, SnapshotFile, StateMachine};

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aspen_core::runtime::watch;
 use aspen_core::{Key, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec, runtime};
-use aspen_storage::{AppliedState, Entry, EntryPayload, SnapshotFile, StateError, StateMachine};
+use aspen_storage::{
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, SnapshotFile, StateError,
+    StateMachine,
+};
 use async_trait::async_trait;
 
 use super::oracle::{Applied, LogId, Oracle, Replica};
@@ -109,6 +113,14 @@ impl StateMachine for ObservedState {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError> {
         self.inner.scan(request, at).await
+    }
+
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
+        self.inner.changes(request).await
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.inner.revisions()
     }
 
     async fn flush(&self) -> Result<AppliedState, StateError> {

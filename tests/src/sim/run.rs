@@ -226,8 +226,9 @@ async fn end_clients(clients: Clients) -> Result<(), Violation> {
 fn context(cluster: &SimCluster, recorder: &Recorder, stop: &Stop, client: u64) -> Context {
     let setup = &cluster.setup;
     let random = SeededRandom::new(setup.seed ^ (client + 1).wrapping_mul(0x9e37_79b9));
+    let reached = cluster.client(client);
     let store = ThinkingStore {
-        client: cluster.client(client),
+        client: reached.clone(),
         number: client,
         think_ms_max: setup.think_ms_max,
         random: random.fork(),
@@ -236,6 +237,7 @@ fn context(cluster: &SimCluster, recorder: &Recorder, stop: &Stop, client: u64) 
         client: ClientId(client),
         clients: setup.clients,
         store: Arc::new(store),
+        watch: Arc::new(reached),
         recorder: recorder.clone(),
         random,
         stop: stop.clone(),

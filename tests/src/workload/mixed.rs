@@ -26,6 +26,7 @@ fn part_of(context: &Context) -> Context {
         client: context.client,
         clients: context.clients,
         store: context.store.clone(),
+        watch: context.watch.clone(),
         recorder: context.recorder.clone(),
         random: context.random.fork(),
         stop: context.stop.clone(),

@@ -1,6 +1,7 @@
 //! Every workload passes on a store that fails as it may, and finds the lies that it is there for.
 
 mod faulty_store;
+mod faulty_watch;
 mod lie;
 mod outage;
 mod world;
@@ -67,6 +68,9 @@ workload_tests! {
         ForgottenConditions, ForgottenRanges, ShortDeletes, DriftingPages, SkippingCursors,
         FalseRevisions, FalseFailures, Rollbacks;
     sideband: StaleReads, LostWrites, FalseRevisions, Rollbacks;
+    transactions: LostWrites, RepeatedWrites, TornWrites, ForgottenConditions,
+        FalseFailures, Rollbacks;
+    watch: SkippedEvents, RepeatedEvents, TornEvents, LostWrites;
     lists: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions, FalseFailures,
         Rollbacks;
     mixed: LostWrites;

@@ -67,6 +67,7 @@ impl Load {
             client: ClientId(client),
             clients: CLIENTS,
             store: self.store.clone(),
+            watch: Arc::new(self.client.clone()),
             recorder: self.recorder.clone(),
             random: self.random.fork(),
             stop: self.stop.clone(),

@@ -48,3 +48,8 @@ fn slow_a_read_without_confirmed_leadership_is_found() {
 fn slow_a_snapshot_that_drops_a_key_is_found() {
     is_found("snapshot-drops-key", "all", 40);
 }
+
+#[test]
+fn slow_a_watch_that_skips_a_revision_is_found() {
+    is_found("watch-skips-revision", "watch", 10);
+}

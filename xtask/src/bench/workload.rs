@@ -19,6 +19,8 @@ pub(super) enum Workload {
     Cas,
     /// Four linearizable reads for every write.
     Mixed,
+    /// Write one key and wait until a watch of it tells.
+    Watch,
     /// Load a million keys on one node, kill it, and time its way back.
     Restart,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Workload {
             Self::Scan100 => "scan-100",
             Self::Cas => "cas",
             Self::Mixed => "mixed",
+            Self::Watch => "watch",
             Self::Restart => "restart",
         })
     }

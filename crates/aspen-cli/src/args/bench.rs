@@ -48,6 +48,8 @@ pub(crate) enum Workload {
     Cas,
     /// 80 % linearizable reads, 20 % puts.
     Mixed,
+    /// Set a key of one's own and wait until a watch of it tells.
+    Watch,
     /// Only load the keys.
     Load,
 }

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aspen_core::{KeyRange, KeyValueStore, Projection, ScanRequest, WriteError, runtime};
+use aspen_core::{KeyRange, Projection, ScanRequest, WriteError, runtime};
 
+use super::Target;
 use super::measure::Measured;
 use super::operation::{key, key_bytes, value};
 use super::random::Random;
@@ -19,7 +20,7 @@ const IN_FLIGHT_MAX: usize = 8;
 
 /// Loads the keys that the store lacks at the end of the sequence.
 pub(super) async fn load_missing(
-    store: &Arc<dyn KeyValueStore>,
+    store: &Arc<dyn Target>,
     args: &BenchArgs,
 ) -> Result<(), CliError> {
     let range = KeyRange::half_open(key_bytes(0), key_bytes(args.keys));
@@ -34,7 +35,7 @@ pub(super) async fn load_missing(
 
 /// Sets every key from number `first` on. An operation is one key, a latency one batch's.
 pub(super) async fn load(
-    store: &Arc<dyn KeyValueStore>,
+    store: &Arc<dyn Target>,
     args: &BenchArgs,
     first: u64,
 ) -> Result<Measured, CliError> {
@@ -62,7 +63,7 @@ pub(super) async fn load(
 type Batch = runtime::JoinHandle<(Result<(), WriteError>, u64)>;
 
 fn start(
-    store: &Arc<dyn KeyValueStore>,
+    store: &Arc<dyn Target>,
     numbers: std::ops::Range<u64>,
     random: &mut Random,
     args: &BenchArgs,

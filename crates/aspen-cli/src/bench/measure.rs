@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::KeyValueStore;
 use aspen_core::runtime::{self, Instant};
 use hdrhistogram::Histogram;
 
+use super::Target;
 use super::operation::{self, Outcome};
 use super::random::Random;
-use crate::args::bench::BenchArgs;
+use super::watched::Watched;
+use crate::args::bench::{BenchArgs, Workload};
 use crate::exit::CliError;
 
 /// Longer latencies count as this one, in microseconds.
@@ -83,7 +84,7 @@ pub(super) fn micros_since(started: Instant) -> u64 {
 
 /// Runs the clients for a warm-up and then for the time that counts.
 pub(super) async fn run(
-    stores: &[Arc<dyn KeyValueStore>],
+    stores: &[Arc<dyn Target>],
     args: &BenchArgs,
     warm_up: Duration,
 ) -> Result<Measured, CliError> {
@@ -92,7 +93,7 @@ pub(super) async fn run(
     let tasks: Vec<_> = (0..args.clients as usize)
         .map(|client| {
             let store = stores[client % stores.len()].clone();
-            runtime::spawn(run_client(store, args.clone(), window))
+            runtime::spawn(run_client(store, client, args.clone(), window))
         })
         .collect();
     let mut total = Measured::new();
@@ -111,14 +112,23 @@ struct Window {
     until: Instant,
 }
 
-async fn run_client(store: Arc<dyn KeyValueStore>, args: BenchArgs, window: Window) -> Measured {
+async fn run_client(
+    store: Arc<dyn Target>,
+    client: usize,
+    args: BenchArgs,
+    window: Window,
+) -> Measured {
     let (mut random, mut measured) = (Random::new(), Measured::new());
+    let mut watched = Watched::new(client);
     loop {
         let started = runtime::now();
         if started >= window.until {
             return measured;
         }
-        let result = operation::run(&*store, &args, &mut random).await;
+        let result = match args.workload {
+            Workload::Watch => watched.run(&*store, &args, &mut random).await,
+            _ => operation::run(&*store, &args, &mut random).await,
+        };
         let ended = runtime::now();
         let counts = ended >= window.from && ended <= window.until;
         match result {

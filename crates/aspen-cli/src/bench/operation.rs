@@ -49,7 +49,10 @@ pub(super) async fn run(
 ) -> Result<Outcome, CliError> {
     let key = key(random.below(args.keys))?;
     match args.workload {
-        Workload::Put | Workload::Load => put(store, key, value(random, args)?).await,
+        // A client of the watch workload has a key of its own and runs elsewhere.
+        Workload::Put | Workload::Load | Workload::Watch => {
+            put(store, key, value(random, args)?).await
+        }
         Workload::GetLinearizable => get(store, key, Consistency::Linearizable).await,
         Workload::GetStale => get(store, key, Consistency::Stale).await,
         Workload::Scan100 => scan(store, random.below(args.keys)).await,

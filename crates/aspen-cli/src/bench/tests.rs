@@ -27,7 +27,7 @@ fn keys_are_sixteen_bytes_in_order() {
 #[tokio::test]
 async fn every_workload_loads_its_keys_and_runs_without_errors() {
     let memory = Arc::new(MemoryStore::new());
-    let store: Arc<dyn KeyValueStore> = memory.clone();
+    let store: Arc<dyn Target> = memory.clone();
     let mut random = random::Random::new();
     for workload in Workload::value_variants() {
         let args = args(*workload);
@@ -41,8 +41,18 @@ async fn every_workload_loads_its_keys_and_runs_without_errors() {
 }
 
 #[tokio::test]
+async fn the_watch_workload_waits_for_its_events() {
+    let store = MemoryStore::new();
+    let (mut random, mut watched) = (random::Random::new(), watched::Watched::new(3));
+    for revision in 1..=3 {
+        watched.run(&store, &args(Workload::Watch), &mut random).await.unwrap();
+        assert_eq!(store.revision().get(), revision);
+    }
+}
+
+#[tokio::test]
 async fn a_report_has_every_figure_that_scripts_rely_on() {
-    let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::new());
+    let store: Arc<dyn Target> = Arc::new(MemoryStore::new());
     let args = args(Workload::Load);
     let measured = load::load(&store, &args, 0).await.unwrap();
     assert_eq!(measured.operations, 20);

@@ -9,7 +9,7 @@ use aspen_core::{
     ControlResponse, EndpointKey, GroupId, GroupMetrics, GroupRole, GroupStatus, Key, KeyValue,
     NodeId, NodeRecord, NodeState, NodeStatus, NotLeader, Operation, OperationResult, ReadError,
     ReadReply, ReadRequest, Rejection, Reply, Revision, ScanPage, SessionStamp, ShardId, Term,
-    Transaction, TransactionOutcome, Value, WriteError, WriteFailure,
+    Transaction, TransactionOutcome, Value, WatchPollError, WriteError, WriteFailure,
 };
 use aspen_net::{CallError, PeerAddress, Ticket};
 use async_trait::async_trait;
@@ -311,6 +311,9 @@ impl Script {
                 ClientResponse::Control(Err(self.not_leader(group).into()))
             }
             ClientRequest::Control(_) => ClientResponse::Control(Ok(ControlResponse::Done)),
+            ClientRequest::Watch { .. } => {
+                ClientResponse::Watch(Err(WatchPollError::UnknownSession))
+            }
             ClientRequest::Propose { .. } => panic!("proposals go elsewhere"),
         }
     }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded::bounded_by;
-use crate::{Key, KeyRange, KeyValue, LeaseId, Revision, SCAN_RESULTS_MAX, Value};
+use crate::{
+    AtomicOperation, InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Revision, SCAN_RESULTS_MAX,
+    StampPosition, Value,
+};
 
 bounded_by!(entries_bound, SCAN_RESULTS_MAX as usize);
 
@@ -45,6 +48,25 @@ pub enum Operation {
         /// At most this many results, at most [`SCAN_RESULTS_MAX`].
         limit: u32,
     },
+    /// Works a key's new value out from the one it has. A put that keeps the key's lease, or a
+    /// delete for [`AtomicOperation::CompareAndClear`], and answered as that.
+    Atomic {
+        /// The key.
+        key: Key,
+        /// What becomes of it.
+        operation: AtomicOperation,
+    },
+    /// Sets a key, with the [`crate::Versionstamp`] of this transaction in the key or the value.
+    PutVersionstamped {
+        /// The key, perhaps with the placeholder.
+        key: Key,
+        /// Its new value, perhaps with the placeholder.
+        value: Value,
+        /// Where the placeholder is.
+        position: StampPosition,
+        /// The lease to attach it to; `None` detaches.
+        lease: Option<LeaseId>,
+    },
 }
 
 impl Operation {
@@ -53,10 +75,40 @@ impl Operation {
         Self::Put { key, value, lease: None }
     }
 
+    /// Checks the step's own limits.
+    ///
+    /// # Errors
+    /// Names what is wrong.
+    pub(super) fn validate(&self) -> Result<(), InvalidRequest> {
+        match self {
+            Self::Scan { limit, .. } if *limit > SCAN_RESULTS_MAX => {
+                let (most, limit) = (SCAN_RESULTS_MAX as usize, *limit as usize);
+                Err(InvalidRequest::limit("SCAN_RESULTS_MAX", most, limit))
+            }
+            Self::PutVersionstamped { key, value, position, .. } => position.validate(key, value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the step can leave more data behind than it found.
+    pub fn stores(&self) -> bool {
+        match self {
+            Self::Put { .. } | Self::PutVersionstamped { .. } => true,
+            Self::Atomic { operation, .. } => {
+                !matches!(operation, AtomicOperation::CompareAndClear(_))
+            }
+            Self::Delete { .. } | Self::DeleteRange { .. } => false,
+            Self::Get { .. } | Self::Scan { .. } => false,
+        }
+    }
+
     /// The bytes that a transaction's limit counts.
     pub fn len_bytes(&self) -> usize {
         match self {
-            Self::Put { key, value, .. } => key.as_bytes().len() + value.len(),
+            Self::Put { key, value, .. } | Self::PutVersionstamped { key, value, .. } => {
+                key.as_bytes().len() + value.len()
+            }
+            Self::Atomic { key, operation } => key.as_bytes().len() + operation.operand().len(),
             Self::Delete { key } | Self::Get { key } => key.as_bytes().len(),
             Self::DeleteRange { range } | Self::Scan { range, .. } => {
                 range.start.len() + range.end.as_ref().map_or(0, |end| end.len())
@@ -90,4 +142,33 @@ pub enum OperationResult {
         /// Whether the range holds more.
         more: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn atomic(kind: fn(Value) -> AtomicOperation) -> Operation {
+        let (key, operand) = (Key::try_from("key").unwrap(), Value::try_from("operand").unwrap());
+        Operation::Atomic { key, operation: kind(operand) }
+    }
+
+    #[test]
+    fn what_can_leave_more_behind_stores() {
+        let (key, value) = (Key::try_from("key").unwrap(), Value::try_from("value").unwrap());
+        let position = StampPosition::Value(0);
+        let (lease, range) = (None, KeyRange::all());
+        for (operation, stores, len_bytes) in [
+            (Operation::put(key.clone(), value.clone()), true, 8),
+            (Operation::PutVersionstamped { key: key.clone(), value, position, lease }, true, 8),
+            (atomic(AtomicOperation::AppendIfFits), true, 10),
+            (atomic(AtomicOperation::CompareAndClear), false, 10),
+            (Operation::Delete { key: key.clone() }, false, 3),
+            (Operation::Get { key }, false, 3),
+            (Operation::DeleteRange { range: range.clone() }, false, 0),
+            (Operation::Scan { range, limit: 1 }, false, 0),
+        ] {
+            assert_eq!((operation.stores(), operation.len_bytes()), (stores, len_bytes));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::bounded;
 use crate::error::InvalidRequest;
-use crate::{Compare, Operation, ReadConflict, SCAN_RESULTS_MAX};
+use crate::{Compare, Operation, ReadConflict};
 
 /// How many compares, read conflicts and operations a transaction may have, together.
 pub const TRANSACTION_OPERATIONS_MAX: usize = 10_000;
@@ -17,7 +17,7 @@ pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How many keys a transaction's [`Operation::DeleteRange`] steps may remove, together. Every
 /// replica applies a transaction in one go, so it bounds how long all other writes wait for one;
 /// larger ranges are deleted in several transactions. What a transaction reads is bounded as a scan
-/// page is: [`SCAN_RESULTS_MAX`] results and [`crate::SCAN_BYTES_MAX`] bytes, together.
+/// page is: [`crate::SCAN_RESULTS_MAX`] results and [`crate::SCAN_BYTES_MAX`] bytes, together.
 pub const DELETE_RANGE_KEYS_MAX: usize = 100_000;
 
 const _: () = assert!(TRANSACTION_BYTES_MAX + 1024 * 1024 < crate::MESSAGE_BYTES_MAX);
@@ -58,7 +58,7 @@ impl Transaction {
                 bytes,
             ));
         }
-        self.success.iter().chain(&self.failure).try_for_each(validate_scan)
+        self.success.iter().chain(&self.failure).try_for_each(Operation::validate)
     }
 
     fn check_count(&self) -> Result<(), InvalidRequest> {
@@ -117,17 +117,6 @@ impl Serialize for Transaction {
         parts.serialize_field("success", &self.success)?;
         parts.serialize_field("failure", &self.failure)?;
         parts.end()
-    }
-}
-
-fn validate_scan(operation: &Operation) -> Result<(), InvalidRequest> {
-    match operation {
-        Operation::Scan { limit, .. } if *limit > SCAN_RESULTS_MAX => Err(InvalidRequest::limit(
-            "SCAN_RESULTS_MAX",
-            SCAN_RESULTS_MAX as usize,
-            *limit as usize,
-        )),
-        _ => Ok(()),
     }
 }
 

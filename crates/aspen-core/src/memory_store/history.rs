@@ -12,10 +12,10 @@ pub(super) type State = BTreeMap<Key, KeyValue>;
 
 /// A key that became something at a revision; nothing for a deletion.
 #[derive(Debug)]
-struct Change {
-    revision: Revision,
-    key: Key,
-    became: Option<KeyValue>,
+pub(super) struct Change {
+    pub(super) revision: Revision,
+    pub(super) key: Key,
+    pub(super) became: Option<KeyValue>,
 }
 
 /// All changes, oldest first. Nothing is removed: the horizon only says what may not be read.
@@ -32,6 +32,11 @@ impl History {
 
     pub(super) fn horizon(&self) -> Revision {
         self.horizon
+    }
+
+    /// Every change, oldest first.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter()
     }
 
     /// The keys that existed at a revision.

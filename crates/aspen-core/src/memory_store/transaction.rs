@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use super::history::{History, State};
 use crate::{
-    Conflict, DELETE_RANGE_KEYS_MAX, InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Operation,
-    OperationResult, ReadConflict, Rejection, Revision, SCAN_BYTES_MAX, SCAN_RESULTS_MAX,
-    Transaction, TransactionOutcome, Value,
+    ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation, Conflict, DELETE_RANGE_KEYS_MAX,
+    InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Operation, OperationResult, ReadConflict,
+    Rejection, Revision, SCAN_BYTES_MAX, SCAN_RESULTS_MAX, Transaction, TransactionOutcome, Value,
+    Versionstamp,
 };
 
 /// Runs a transaction on a copy of the current state and keeps the copy.
@@ -22,9 +23,14 @@ pub(super) fn execute(
     let succeeded =
         transaction.compares.iter().all(|compare| compare.holds(before.get(&compare.key)));
     let operations = if succeeded { &transaction.success } else { &transaction.failure };
-    let mut run = Run { state: before.clone(), revision: history.revision().next() };
+    let mut run =
+        Run { state: before.clone(), revision: history.revision().next(), atomic_bytes: 0 };
     let results: Vec<_> = operations.iter().map(|operation| run.step(operation)).collect();
     check_limits(operations, &results)?;
+    if run.atomic_bytes > ATOMIC_BYTES_MAX {
+        let error = InvalidRequest::limit("ATOMIC_BYTES_MAX", ATOMIC_BYTES_MAX, run.atomic_bytes);
+        return Err(Rejection::Invalid(error.to_string()));
+    }
     history.push(run.revision, &before, &run.state);
     Ok(TransactionOutcome { revision: history.revision(), succeeded, results })
 }
@@ -60,6 +66,8 @@ fn check(history: &History, state: &State, conflict: &ReadConflict) -> Result<()
 struct Run {
     state: State,
     revision: Revision,
+    /// What atomic operations found.
+    atomic_bytes: usize,
 }
 
 impl Run {
@@ -77,6 +85,23 @@ impl Run {
             }
             Operation::Get { key } => OperationResult::Get(self.state.get(key).cloned()),
             Operation::Scan { range, limit } => self.scan(range, *limit as usize),
+            Operation::Atomic { key, operation } => self.atomic(key, operation),
+            Operation::PutVersionstamped { key, value, position, lease } => {
+                let stamp = Versionstamp::of(self.revision);
+                let (key, value) = position.fill(key.clone(), value.clone(), stamp);
+                self.put(&key, &value, *lease)
+            }
+        }
+    }
+
+    fn atomic(&mut self, key: &Key, operation: &AtomicOperation) -> OperationResult {
+        let found = self.state.get(key);
+        self.atomic_bytes += found.map_or(0, |entry| entry.value.len());
+        let lease = found.and_then(|entry| entry.lease);
+        match operation.effect(found.map(|entry| &entry.value)) {
+            AtomicEffect::Put(value) => self.put(key, &value, lease),
+            AtomicEffect::Delete => self.step(&Operation::Delete { key: key.clone() }),
+            AtomicEffect::Unchanged => OperationResult::Deleted { count: 0 },
         }
     }
 

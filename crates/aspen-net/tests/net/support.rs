@@ -105,6 +105,9 @@ fn answer(request: ClientRequest) -> ClientResponse {
             ClientResponse::Control(Err(ControlError::Unavailable("no status".to_owned())))
         }
         ClientRequest::Control(_) => ClientResponse::Control(Ok(ControlResponse::Done)),
+        ClientRequest::Watch { .. } => {
+            ClientResponse::Watch(Err(aspen_core::WatchPollError::UnknownSession))
+        }
     }
 }
 

@@ -130,6 +130,7 @@ impl ComposedNode {
     /// give those under way time to finish. Nothing acknowledged depends on it.
     pub async fn stop(&self) {
         self.client.close().await;
+        self.core.watches.close();
         self.running.stop().await;
     }
 

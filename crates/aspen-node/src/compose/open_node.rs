@@ -14,6 +14,7 @@ use super::{ComposedNode, DiskLimits, DiskProbe, Links};
 use crate::core::{Core, GROUPS, ProposalCounters};
 use crate::directory::Directory;
 use crate::disk_guard::DiskGuard;
+use crate::watches::Watches;
 
 /// What can be chosen about a node that is composed.
 #[derive(Clone, Debug)]
@@ -111,6 +112,7 @@ impl OpenNode {
             guard: Arc::new(DiskGuard::new(self.disk, self.settings.disk)),
             registry_changed: Notify::new(),
             proposals: ProposalCounters::new(GROUPS),
+            watches: Watches::default(),
             refusal: Mutex::default(),
         };
         Ok(ComposedNode::new(core, self.running, self.settings.disk_check_every))

@@ -47,6 +47,7 @@ impl Core {
             Number::counter("aspen_net_reconnects_total", "Connections renewed.", net.reconnects),
             Number::counter("aspen_net_requests_in_total", "Requests received.", net.requests_in),
             Number::counter("aspen_net_batches_in_total", "Batches received.", net.batches_in),
+            Number::gauge("aspen_watches", "Open watches.", self.watches.count() as u64),
             Number::counter("aspen_log_commits_total", "Durable commits.", log.commits),
             Number::counter("aspen_log_entries_total", "Entries made durable.", log.entries),
             Number::counter("aspen_log_bytes_total", "Payload made durable.", log.bytes),

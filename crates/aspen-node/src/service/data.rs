@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aspen_core::{
     Caller, ClientRequest, ClientResponse, Command, GroupId, Proposal, ReadError, ReadRequest,
-    ScanRequest, SessionStamp, WriteError, WriteFailure,
+    ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply, WriteError, WriteFailure,
 };
 use futures_util::future::{join_all, join3};
 
@@ -115,11 +115,27 @@ async fn other(core: &Core, caller: Caller, request: ClientRequest) -> ClientRes
         ClientRequest::Control(request) => {
             ClientResponse::Control(control::run(core, caller, request).await)
         }
+        ClientRequest::Watch { group, poll } => {
+            ClientResponse::Watch(watch(core, caller, group, poll).await)
+        }
         // The sorting in `handle` sends no other request here.
         ClientRequest::Read { .. } | ClientRequest::Propose { .. } => {
             ClientResponse::Read(Err(ReadError::Bug("a request went astray".to_owned())))
         }
     }
+}
+
+async fn watch(
+    core: &Core,
+    caller: Caller,
+    id: GroupId,
+    poll: WatchPoll,
+) -> Result<WatchReply, WatchPollError> {
+    let group = core.host.group(id).ok_or(ReadError::NoSuchGroup(id))?;
+    core.watches.poll(&group, caller.endpoint, poll).await.map_err(|error| match error {
+        WatchPollError::Read(error) => WatchPollError::Read(locate(&core.directory, error)),
+        other => other,
+    })
 }
 
 async fn scan(

@@ -23,13 +23,16 @@ pub(super) fn check(
             ClientResponse::Propose(Err(WriteError::not_applied(failure)))
         }
         ClientRequest::Control(_) => ClientResponse::Control(Err(ControlError::Denied(detail))),
+        ClientRequest::Watch { .. } => ClientResponse::Watch(Err(ReadError::Denied(detail).into())),
     })
 }
 
 /// The least right that allows a request.
 fn needed(request: &ClientRequest) -> Rights {
     match request {
-        ClientRequest::Read { .. } | ClientRequest::Scan { .. } => Rights::Read,
+        ClientRequest::Read { .. } | ClientRequest::Scan { .. } | ClientRequest::Watch { .. } => {
+            Rights::Read
+        }
         // Who writes to the meta group changes the cluster: it holds the registry.
         ClientRequest::Propose { group, .. } if *group == GroupId::META => Rights::Admin,
         ClientRequest::Propose { .. } => Rights::Write,

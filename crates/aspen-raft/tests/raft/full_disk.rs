@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use aspen_core::runtime::watch;
 use aspen_core::{
     ClusterController, Consistency, ControlError, GroupRole, Key, NodeId, ReadReply, Reply,
     Revision, ScanPage, ScanRequest, runtime,
 };
 use aspen_raft::{Group, RaftHost, RaftOptions};
 use aspen_storage::{
-    AppliedState, Entry, MemoryLogStore, MemoryStateMachine, SnapshotFile, StateError, StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, MemoryLogStore, MemoryStateMachine, SnapshotFile,
+    StateError, StateMachine,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -65,6 +67,14 @@ impl StateMachine for FullDisk {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError> {
         self.state.scan(request, at).await
+    }
+
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
+        self.state.changes(request).await
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.state.revisions()
     }
 
     async fn flush(&self) -> Result<AppliedState, StateError> {

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use aspen_core::runtime::watch;
 use aspen_core::{LogIndex, ReadReply, Reply, Revision, ScanPage, ScanRequest};
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::StateError;
+use super::changes::{Changes, ChangesRequest};
 
 /// A place in the log, with consensus' own encoding of it (term and leader inside).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,16 @@ pub trait StateMachine: Send + Sync + 'static {
         request: ScanRequest,
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError>;
+
+    /// The changes after a position, recent ones from memory, older ones from history. An answer
+    /// may be cut at any change: ask again from where it ends.
+    ///
+    /// # Errors
+    /// [`StateError::Compacted`] when some of them are gone.
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError>;
+
+    /// The state's revision, as it moves. Ends with the state machine.
+    fn revisions(&self) -> watch::Receiver<Revision>;
 
     /// Makes everything applied durable without the log's help, and says how far that is. The log
     /// may be purged up to there.

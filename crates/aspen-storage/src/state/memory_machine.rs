@@ -6,6 +6,7 @@ mod snapshot;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aspen_core::runtime::watch;
 use aspen_core::{
     GroupId, Key, ProposalBatch, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
 };
@@ -15,7 +16,10 @@ pub use disk::MemoryDisk;
 use disk::{DiskState, Opening};
 
 use super::apply::apply_batch;
-use super::{AppliedState, Entry, EntryPayload, SnapshotFile, StateError, StateMachine, Tables};
+use super::{
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, SnapshotFile, StateError,
+    StateMachine, Tables,
+};
 
 /// A [`StateMachine`] over [`MemoryTables`](super::MemoryTables).
 ///
@@ -85,7 +89,9 @@ impl StateMachine for MemoryStateMachine {
 
     async fn apply(&self, entries: Vec<Entry>) -> Result<Vec<Vec<Reply>>, StateError> {
         let mut state = self.opening.state_mut()?;
-        entries.into_iter().map(|entry| apply_entry(&mut state, entry)).collect()
+        let replies = entries.into_iter().map(|entry| apply_entry(&mut state, entry)).collect();
+        self.opening.announce(&state);
+        replies
     }
 
     async fn read(
@@ -106,6 +112,14 @@ impl StateMachine for MemoryStateMachine {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError> {
         self.opening.state()?.tables.scan(&request, at)
+    }
+
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
+        self.opening.state()?.tables.changes(&request)
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.opening.revisions()
     }
 
     async fn flush(&self) -> Result<AppliedState, StateError> {

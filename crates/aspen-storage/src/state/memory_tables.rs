@@ -1,11 +1,14 @@
 //! Tables in memory.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use aspen_core::{
     Key, KeyRange, KeyValue, ReadBytes, ReadReply, Revision, ScanOrder, ScanPage, ScanRequest,
+    WatchPosition,
 };
 
+use super::changes::{Changes, ChangesBuilder, ChangesRequest, includes};
 use super::{GroupState, Live, PageBuilder, StateError, Tables, Version};
 
 /// Tables in memory: every key with its versions, oldest first.
@@ -46,6 +49,41 @@ impl MemoryTables {
             values.push(found);
         }
         Ok(ReadReply { revision, values })
+    }
+
+    /// The changes after a position.
+    ///
+    /// # Errors
+    /// When some of them are compacted.
+    pub fn changes(&self, request: &ChangesRequest) -> Result<Changes, StateError> {
+        let current = self.group.revision;
+        self.group.resolve(Some(request.after.complete().min(current)))?;
+        let until = request.until.min(current);
+        if request.after >= WatchPosition::through(until) {
+            return Ok(Changes::none(request.after.clone()));
+        }
+        let mut builder = ChangesBuilder::new(request);
+        for ((revision, key), live) in self.changes_after(request, until) {
+            if !builder.has_room() {
+                return Ok(builder.cut());
+            }
+            let Ok(()) = builder.visit(revision, key, || Ok::<_, Infallible>(live.clone()));
+        }
+        Ok(builder.complete(until))
+    }
+
+    fn changes_after(
+        &self,
+        request: &ChangesRequest,
+        until: Revision,
+    ) -> BTreeMap<(Revision, &Key), &Option<Live>> {
+        let keys = self.keys.range::<[u8], _>(request.range.bounds());
+        let versions = keys.flat_map(|(key, versions)| versions.iter().map(move |it| (key, it)));
+        versions
+            .filter(|(key, it)| !includes(&request.after, it.mod_revision, key))
+            .filter(|(_, it)| it.mod_revision <= until)
+            .map(|(key, it)| ((it.mod_revision, key), &it.live))
+            .collect()
     }
 
     /// Reads a page at the current revision, or at a past one.

@@ -24,6 +24,7 @@ mod applier;
 mod body;
 mod build;
 mod changed;
+mod changes;
 mod compact;
 mod core;
 mod files;
@@ -50,6 +51,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aspen_core::runtime::watch;
 use aspen_core::{
     GroupId, Key, KeyValue, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
 };
@@ -65,7 +67,10 @@ use self::core::Core;
 use self::flusher::FlushJob;
 use self::head_answers::HeadAnswers;
 use self::pool::{KeysJob, Pool, ReadJob};
-use super::{AppliedState, Entry, SnapshotFile, SnapshotReader, StateError, StateMachine};
+use super::{
+    AppliedState, Changes, ChangesRequest, Entry, SnapshotFile, SnapshotReader, StateError,
+    StateMachine,
+};
 
 /// How often a read of the newest state starts again because compaction overtook it.
 const READ_TRIES_MAX: usize = 8;
@@ -228,6 +233,19 @@ impl StateMachine for SqliteStateMachine {
                 return page;
             }
         }
+    }
+
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
+        if let Some(changes) = self.core.head.read().changes(&request)? {
+            return Ok(changes);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.pool.send(ReadJob::Changes(Box::new(request), reply)).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.core.revisions.subscribe()
     }
 
     async fn flush(&self) -> Result<AppliedState, StateError> {

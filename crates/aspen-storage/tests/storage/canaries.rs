@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aspen_core::runtime::watch;
 use aspen_core::{
-    Command, GroupId, Key, LeaseId, Operation, Proposal, ProposalBatch, ReadConflict, ReadReply,
-    Reply, Revision, ScanPage, ScanRequest, codec,
+    AtomicOperation, Command, GroupId, Key, LeaseId, Operation, Proposal, ProposalBatch,
+    ReadConflict, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec,
 };
 use aspen_storage::{
-    AppliedState, Entry, EntryPayload, MemoryStateMachine, SnapshotFile, StateError, StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, MemoryStateMachine, SnapshotFile,
+    StateError, StateMachine,
 };
 use async_trait::async_trait;
 
@@ -78,6 +80,14 @@ impl<F: Fault> StateMachine for Faulty<F> {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError> {
         self.machine.scan(request, at).await
+    }
+
+    async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
+        self.machine.changes(request).await
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.machine.revisions()
     }
 
     async fn flush(&self) -> Result<AppliedState, StateError> {
@@ -174,6 +184,29 @@ canary!(finds_that_a_range_delete_takes_too_much, proposal => {
 canary!(finds_that_a_lease_is_lost, proposal => operations(proposal).for_each(|operation| {
     if let Operation::Put { lease, .. } = operation {
         *lease = lease.filter(|lease| *lease != LeaseId::new(2));
+    }
+}));
+
+canary!(finds_that_an_atomic_operation_takes_the_lease, proposal => {
+    operations(proposal).for_each(|operation| {
+        if let Operation::Atomic { key, operation: AtomicOperation::ByteMax(operand) } = operation {
+            *operation = Operation::put(key.clone(), operand.clone());
+        }
+    });
+});
+
+canary!(finds_that_min_is_max, proposal => operations(proposal).for_each(|operation| {
+    if let Operation::Atomic { operation, .. } = operation
+        && let AtomicOperation::Min(operand) = operation
+    {
+        *operation = AtomicOperation::Max(operand.clone());
+    }
+}));
+
+canary!(finds_that_a_stamp_is_left_out, proposal => operations(proposal).for_each(|operation| {
+    if let Operation::PutVersionstamped { key, value, lease, .. } = operation {
+        let (key, value) = (key.clone(), value.clone());
+        *operation = Operation::Put { key, value, lease: *lease };
     }
 }));
 

@@ -1,10 +1,13 @@
 //! Runs a plan on a state machine and on the model, and compares everything that can be seen.
 
 use aspen_core::{
-    Consistency, Cursor, KeyValueStore, LogIndex, ReadError, ReadRequest, Reply, Revision,
-    ScanPage, ScanRequest, codec,
+    Consistency, Cursor, KeyRange, KeyValueStore, LogIndex, ReadError, ReadRequest, Reply,
+    Revision, ScanPage, ScanRequest, WatchChange, WatchEvent, WatchPosition, codec,
 };
-use aspen_storage::{Entry, EntryPayload, Position};
+use aspen_storage::state::Version;
+use aspen_storage::{
+    Change, ChangesRequest, Entry, EntryPayload, Position, StateError, StateMachine,
+};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -37,6 +40,7 @@ pub(crate) fn run<S: Subject>(steps: &[Step], scans: &[PlannedScan]) -> Vec<Repl
         for (number, step) in steps.iter().enumerate() {
             run = run.step(step).await;
             run.check_reads().await;
+            run.check_changes(number).await;
             // Two scans a step, others at the next, so that every plan sees many states.
             for scan in scans.iter().cycle().skip(2 * number).take(2) {
                 run.check_scan(scan).await;
@@ -52,6 +56,41 @@ pub(crate) fn run<S: Subject>(steps: &[Step], scans: &[PlannedScan]) -> Vec<Repl
 fn position(index: usize) -> Position {
     let marker = Bytes::from(format!("log id {index}"));
     Position { index: LogIndex::new(index as u64), marker }
+}
+
+/// All changes as the machine tells them, a few at a time, without the states before; `None` when
+/// they are compacted.
+async fn collect_changes(
+    machine: &dyn StateMachine,
+    range: KeyRange,
+    after: Revision,
+    visits_max: usize,
+) -> Option<Vec<WatchEvent>> {
+    let until = machine.revision();
+    let mut position = WatchPosition::through(after);
+    let mut found = Vec::new();
+    while position < WatchPosition::through(until) {
+        let (range, after) = (range.clone(), position.clone());
+        let request = ChangesRequest { range, after, until, visits_max, bytes_max: 1 << 20 };
+        let changes = match machine.changes(request).await {
+            Err(StateError::Compacted { .. }) => return None,
+            changes => changes.unwrap(),
+        };
+        assert!(changes.through > position, "it goes on");
+        position = changes.through;
+        found.extend(changes.changes);
+    }
+    Some(found.into_iter().map(event).collect())
+}
+
+fn event(change: Change) -> WatchEvent {
+    let Change { revision, key, live } = change;
+    let version = Version { mod_revision: revision, live };
+    let change = match version.to_key_value(&key) {
+        Some(entry) => WatchChange::Put(entry),
+        None => WatchChange::Delete { key, revision },
+    };
+    WatchEvent { change, previous: None }
 }
 
 impl<S: Subject> Run<S> {
@@ -94,6 +133,21 @@ impl<S: Subject> Run<S> {
         }
         self.replies.extend(replies);
         self.check_position();
+    }
+
+    /// The changes after some revision, in pieces of some length, are those of the model.
+    async fn check_changes(&self, number: usize) {
+        let current = self.model.store.revision().get();
+        let after = Revision::new(number as u64 * 7 % (current + 1));
+        let range = match number % 3 {
+            0 => KeyRange::all(),
+            1 => KeyRange::from_key(key(KEYS.len() / 2).into_bytes()),
+            _ => KeyRange::single(&key(number % KEYS.len())),
+        };
+        let mut expected = self.model.store.changes(&range, after).ok();
+        expected.iter_mut().flatten().for_each(|event| event.previous = None);
+        let found = collect_changes(self.subject.machine(), range, after, 1 + number % 5).await;
+        assert_eq!(found, expected, "after {after}");
     }
 
     fn check_position(&self) {

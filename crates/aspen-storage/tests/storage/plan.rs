@@ -3,8 +3,8 @@
 //! relative to it and resolved when the step runs.
 
 use aspen_core::{
-    CompareOperator, Key, KeyRange, LeaseId, Operation, Projection, SESSION_TTL_MS, ScanOrder,
-    Value,
+    AtomicOperation, CompareOperator, Key, KeyRange, LeaseId, Operation, Projection,
+    SESSION_TTL_MS, ScanOrder, StampPosition, VERSIONSTAMP_BYTES, Value, Versionstamp,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -159,7 +159,49 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => key_number().prop_map(|number| Operation::Get { key: key(number) }),
         2 => (range(), 0u32..6).prop_map(|(range, limit)| Operation::Scan { range, limit }),
         1 => range().prop_map(|range| Operation::Scan { range, limit: 10_001 }),
+        6 => (key_number(), atomic())
+            .prop_map(|(number, operation)| Operation::Atomic { key: key(number), operation }),
+        2 => versionstamped(),
     ]
+}
+
+/// Operands as wide as the values of puts, and a little wider or narrower.
+fn atomic() -> impl Strategy<Value = AtomicOperation> {
+    let kind = prop_oneof![
+        Just(AtomicOperation::Add as fn(Value) -> AtomicOperation),
+        Just(AtomicOperation::BitAnd as _),
+        Just(AtomicOperation::BitOr as _),
+        Just(AtomicOperation::BitXor as _),
+        Just(AtomicOperation::Max as _),
+        Just(AtomicOperation::Min as _),
+        Just(AtomicOperation::ByteMax as _),
+        Just(AtomicOperation::ByteMin as _),
+        Just(AtomicOperation::AppendIfFits as _),
+        Just(AtomicOperation::CompareAndClear as _),
+    ];
+    let operand = prop_oneof![
+        3 => value(),
+        1 => vec(any::<u8>(), 0..4).prop_map(|bytes| Value::new(bytes).unwrap()),
+    ];
+    (kind, operand).prop_map(|(kind, operand)| kind(operand))
+}
+
+/// Puts whose stamp is in the value of a known key, in a new key, and one without a placeholder.
+fn versionstamped() -> impl Strategy<Value = Operation> {
+    let position = prop_oneof![
+        4 => Just(StampPosition::Value(1)),
+        4 => Just(StampPosition::Key(1)),
+        1 => Just(StampPosition::Value(0)),
+    ];
+    (position, lease()).prop_map(|(position, lease)| {
+        let template = [&b"b"[..], &Versionstamp::PLACEHOLDER].concat();
+        let key = match position {
+            StampPosition::Key(_) => Key::new(template.clone()).unwrap(),
+            StampPosition::Value(_) => key(4),
+        };
+        assert_eq!(template.len(), 1 + VERSIONSTAMP_BYTES);
+        Operation::PutVersionstamped { key, value: Value::new(template).unwrap(), position, lease }
+    })
 }
 
 fn compare() -> impl Strategy<Value = (usize, PlannedTarget, CompareOperator)> {

@@ -67,6 +67,11 @@ pub(crate) async fn serve(
                 Kind::Join => {
                     runtime::spawn(answer_join(handlers.clone(), delivery));
                 }
+                // Answered when something happens: it shares a batch with nothing.
+                Kind::Client if is_watch(&delivery) => {
+                    let from = delivery.from;
+                    runtime::spawn(answer_clients(handlers.clone(), from, vec![delivery]));
+                }
                 Kind::Client => gather(&mut batches, delivery),
             }
         }
@@ -81,6 +86,10 @@ fn gather(batches: &mut Vec<(Party, Vec<Delivery>)>, delivery: Delivery) {
         Some((_, batch)) => batch.push(delivery),
         None => batches.push((delivery.from, vec![delivery])),
     }
+}
+
+fn is_watch(delivery: &Delivery) -> bool {
+    matches!(decode(delivery), Ok(ClientRequest::Watch { .. }))
 }
 
 fn node_of(party: Party) -> NodeId {

@@ -60,7 +60,7 @@ impl FaultyStore {
         self.state.lock().trace
     }
 
-    fn store(&self) -> Arc<MemoryStore> {
+    pub(super) fn store(&self) -> Arc<MemoryStore> {
         self.state.lock().store.clone()
     }
 
@@ -69,7 +69,7 @@ impl FaultyStore {
         !self.stop.is_set() && self.random.one_in(count)
     }
 
-    fn lies(&self, lie: Lie) -> bool {
+    pub(super) fn lies(&self, lie: Lie) -> bool {
         self.lie == Some(lie) && self.chance(lie.one_in())
     }
 
@@ -96,7 +96,7 @@ impl FaultyStore {
     }
 
     /// Lets other clients go on.
-    async fn pass_time(&self) {
+    pub(super) async fn pass_time(&self) {
         for _ in 0..self.random.below(4) {
             tokio::task::yield_now().await;
         }

@@ -31,6 +31,12 @@ pub(super) enum Lie {
     FalseFailures,
     /// The newest revisions are lost, and given out again.
     Rollbacks,
+    /// Watches leave a revision out.
+    SkippedEvents,
+    /// Watches tell a revision twice.
+    RepeatedEvents,
+    /// Watches leave out part of a revision.
+    TornEvents,
 }
 
 impl Lie {

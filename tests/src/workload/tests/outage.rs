@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aspen_core::{
     KeyValueStore, ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest, TransactionOutcome,
-    WriteCommand, WriteError, WriteFailure, runtime,
+    Watch, WatchError, WatchRequest, WatchStream, WriteCommand, WriteError, WriteFailure, runtime,
 };
 use async_trait::async_trait;
 use futures_util::future::join;
@@ -51,11 +51,19 @@ impl KeyValueStore for DeadStore {
     }
 }
 
+#[async_trait]
+impl Watch for DeadStore {
+    async fn watch(&self, _: WatchRequest) -> Result<WatchStream, WatchError> {
+        Err(self.fail(WatchError::Unavailable("no node answers".to_owned())).await)
+    }
+}
+
 fn context(hangs: bool) -> Context {
     Context {
         client: ClientId(0),
         clients: 1,
         store: Arc::new(DeadStore { hangs }),
+        watch: Arc::new(DeadStore { hangs }),
         recorder: Recorder::new(),
         random: SeededRandom::new(1),
         stop: Stop::new(),

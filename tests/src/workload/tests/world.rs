@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::super::{Context, SeededRandom, Stop, Workload};
 use super::Lie;
 use super::faulty_store::FaultyStore;
+use super::faulty_watch::FaultyWatch;
 use crate::check::Violation;
 use crate::history::{ClientId, Recorder};
 
@@ -33,6 +34,7 @@ pub(super) fn simulate(workload: &Arc<dyn Workload>, seed: u64, lie: Option<Lie>
             client: ClientId(client),
             clients: CLIENTS,
             store: store.clone(),
+            watch: Arc::new(FaultyWatch(store.clone())),
             recorder: recorder.clone(),
             random: random.fork(),
             stop: stop.clone(),

@@ -87,6 +87,36 @@ fn every_operation() {
     golden(Operation::DeleteRange { range: KeyRange::from_key("k") }, "02 01 6b 00");
     golden(Operation::Get { key: key("k") }, "03 01 6b");
     golden(Operation::Scan { range: KeyRange::all(), limit: 10_000 }, "04 00 00 fb1027");
+    let stamped = |position, lease| Operation::PutVersionstamped {
+        key: key("k"),
+        value: value("v"),
+        position,
+        lease,
+    };
+    golden(stamped(StampPosition::Key(2), None), "06 01 6b 01 76 00 02 00");
+    let lease = Some(LeaseId::new(9));
+    golden(stamped(StampPosition::Value(300), lease), "06 01 6b 01 76 01 fb2c01 01 09");
+}
+
+#[test]
+fn every_atomic_operation() {
+    let kinds: [fn(Value) -> AtomicOperation; 10] = [
+        AtomicOperation::Add,
+        AtomicOperation::BitAnd,
+        AtomicOperation::BitOr,
+        AtomicOperation::BitXor,
+        AtomicOperation::Max,
+        AtomicOperation::Min,
+        AtomicOperation::ByteMax,
+        AtomicOperation::ByteMin,
+        AtomicOperation::AppendIfFits,
+        AtomicOperation::CompareAndClear,
+    ];
+    for (variant, kind) in kinds.into_iter().enumerate() {
+        let operation = kind(value("v"));
+        let hex = format!("05 01 6b {variant:02x} 01 76");
+        golden(Operation::Atomic { key: key("k"), operation }, &hex);
+    }
 }
 
 #[test]
@@ -186,6 +216,46 @@ fn data_requests() {
     );
     let command = Command::Compact { horizon: revision(5) };
     golden(ClientRequest::Propose { group, session: None, command }, "02 01 00 02 05");
+}
+
+#[test]
+fn watches() {
+    let add = WatchAdd {
+        id: WatchId(1),
+        range: KeyRange::prefix("k"),
+        filter: WatchFilter::Deletes,
+        previous: true,
+        after: Some(revision(5)),
+    };
+    let (remove, wait_ms) = (vec![WatchId(9)], 10_000);
+    let poll = WatchPoll { session: 7, sequence: 3, add: vec![add], remove, wait_ms };
+    let group = GroupId::shard(ShardId::new(0));
+    golden(
+        ClientRequest::Watch { group, poll },
+        "04 01 07 03 01 01 016b 01016c 02 01 0105 01 09 fb1027",
+    );
+    let put = WatchEvent { change: WatchChange::Put(entry()), previous: Some(entry()) };
+    let gone = WatchChange::Delete { key: key("k"), revision: revision(6) };
+    let gone = WatchEvent { change: gone, previous: None };
+    let position = WatchPosition::at(revision(6), key("k"));
+    let compacted = WatchError::Compacted { requested: revision(1), oldest: revision(4) };
+    let reply = WatchReply {
+        sets: vec![WatchSet(vec![WatchId(1), WatchId(2)])],
+        events: vec![WatchedEvent { set: 0, event: put }, WatchedEvent { set: 0, event: gone }],
+        alone: vec![WatchProgress { id: WatchId(1), position, joins: true }],
+        through: WatchPosition::through(revision(6)),
+        ended: vec![(WatchId(3), compacted)],
+    };
+    golden(
+        ClientResponse::Watch(Ok(reply)),
+        "04 00 01 02 01 02 02 00 00 016b0176 0102fb2c01 0104 01 016b0176 0102fb2c01 0104
+         00 01 016b 06 00 01 01 06 00 016b 01 06 01 01 03 00 01 04",
+    );
+    golden(ClientResponse::Watch(Err(WatchPollError::UnknownSession)), "04 01 00");
+    let many = WatchPollError::TooMany { name: "n".to_owned(), limit: 1 };
+    golden(ClientResponse::Watch(Err(many)), "04 01 01 016e 01");
+    let unavailable = ReadError::NoSuchGroup(GroupId::META);
+    golden(ClientResponse::Watch(Err(unavailable.into())), "04 01 02 03 00");
 }
 
 #[test]

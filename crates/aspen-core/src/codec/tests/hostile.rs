@@ -59,7 +59,8 @@ fn a_length_prefix_buys_no_memory() {
 #[test]
 fn unknown_variants_are_errors() {
     assert!(decode::<Command>(&[3]).is_err());
-    assert!(decode::<Operation>(&[5, 1, b'k']).is_err());
+    assert!(decode::<Operation>(&[7, 1, b'k']).is_err());
+    assert!(decode::<AtomicOperation>(&[10, 1, b'v']).is_err());
     assert!(decode::<ClientRequest>(&[4]).is_err());
     assert!(decode::<Reply>(&[4]).is_err());
     assert!(decode::<Reply>(&HUGE).is_err());

@@ -53,6 +53,16 @@ fn read_conflict() -> impl Strategy<Value = ReadConflict> {
     ]
 }
 
+fn atomic() -> impl Strategy<Value = AtomicOperation> {
+    prop_oneof![
+        value().prop_map(AtomicOperation::Add),
+        value().prop_map(AtomicOperation::BitXor),
+        value().prop_map(AtomicOperation::ByteMin),
+        value().prop_map(AtomicOperation::AppendIfFits),
+        value().prop_map(AtomicOperation::CompareAndClear),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         (key(), value(), lease()).prop_map(|(key, value, lease)| Operation::Put {
@@ -64,6 +74,13 @@ fn operation() -> impl Strategy<Value = Operation> {
         range().prop_map(|range| Operation::DeleteRange { range }),
         key().prop_map(|key| Operation::Get { key }),
         (range(), any::<u32>()).prop_map(|(range, limit)| Operation::Scan { range, limit }),
+        (key(), atomic()).prop_map(|(key, operation)| Operation::Atomic { key, operation }),
+        (key(), value(), any::<(bool, u32)>(), lease()).prop_map(
+            |(key, value, (in_key, offset), lease)| {
+                let place = if in_key { StampPosition::Key } else { StampPosition::Value };
+                Operation::PutVersionstamped { key, value, position: place(offset), lease }
+            }
+        ),
     ]
 }
 

@@ -9,6 +9,8 @@ use aspen_core::{
 use super::*;
 use crate::state::MemoryTables;
 
+mod atomic;
+
 pub(super) fn key(text: &str) -> Key {
     Key::try_from(text).unwrap()
 }

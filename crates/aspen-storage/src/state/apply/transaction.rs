@@ -1,8 +1,9 @@
 //! A transaction: read conflicts, compares, then the chosen branch over an overlay.
 
 use aspen_core::{
-    Compare, Conflict, DELETE_RANGE_KEYS_MAX, InvalidRequest, Key, KeyRange, KeyValue, LeaseId,
-    Operation, OperationResult, Rejection, Reply, Transaction, TransactionOutcome, Value,
+    ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation, Compare, Conflict, DELETE_RANGE_KEYS_MAX,
+    InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Operation, OperationResult, Rejection, Reply,
+    Transaction, TransactionOutcome, Value, Versionstamp,
 };
 
 use super::conflicts;
@@ -100,6 +101,8 @@ struct Branch<'a, T: ?Sized> {
     overlay: Overlay,
     read: ReadBudget,
     range_deletes: usize,
+    /// What atomic operations found.
+    atomic_bytes: usize,
 }
 
 impl<'a, T: Tables + ?Sized> Branch<'a, T> {
@@ -109,19 +112,23 @@ impl<'a, T: Tables + ?Sized> Branch<'a, T> {
             overlay: Overlay::new(tables.group().revision.next()),
             read: ReadBudget::default(),
             range_deletes: 0,
+            atomic_bytes: 0,
         }
     }
 
     fn run(&mut self, operation: Operation) -> Result<OperationResult, Refusal> {
         match operation {
             Operation::Put { key, value, lease } => Ok(self.put(key, value, lease)?),
-            Operation::Delete { key } => {
-                let existed = self.overlay.delete(self.tables, key)?;
-                Ok(OperationResult::Deleted { count: u64::from(existed) })
-            }
+            Operation::Delete { key } => Ok(self.delete(key)?),
             Operation::DeleteRange { range } => self.delete_range(&range),
             Operation::Get { key } => self.get(key),
             Operation::Scan { range, limit } => self.scan(&range, limit as usize),
+            Operation::Atomic { key, operation } => self.atomic(key, &operation),
+            Operation::PutVersionstamped { key, value, position, lease } => {
+                let stamp = Versionstamp::of(self.overlay.revision);
+                let (key, value) = position.fill(key, value, stamp);
+                Ok(self.put(key, value, lease)?)
+            }
         }
     }
 
@@ -133,6 +140,29 @@ impl<'a, T: Tables + ?Sized> Branch<'a, T> {
     ) -> Result<OperationResult, StateError> {
         let (version, create_revision) = self.overlay.put(self.tables, key, value, lease)?;
         Ok(OperationResult::Put { version, create_revision })
+    }
+
+    fn delete(&mut self, key: Key) -> Result<OperationResult, StateError> {
+        let existed = self.overlay.delete(self.tables, key)?;
+        Ok(OperationResult::Deleted { count: u64::from(existed) })
+    }
+
+    fn atomic(
+        &mut self,
+        key: Key,
+        operation: &AtomicOperation,
+    ) -> Result<OperationResult, Refusal> {
+        let (value, lease) = match self.overlay.get(self.tables, &key)? {
+            Some(found) => (Some(found.value), found.lease),
+            None => (None, None),
+        };
+        self.atomic_bytes += value.as_ref().map_or(0, Value::len);
+        within("ATOMIC_BYTES_MAX", ATOMIC_BYTES_MAX, self.atomic_bytes)?;
+        Ok(match operation.effect(value.as_ref()) {
+            AtomicEffect::Put(value) => self.put(key, value, lease)?,
+            AtomicEffect::Delete => self.delete(key)?,
+            AtomicEffect::Unchanged => OperationResult::Deleted { count: 0 },
+        })
     }
 
     fn get(&mut self, key: Key) -> Result<OperationResult, Refusal> {

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aspen_core::GroupId;
+use aspen_core::runtime::watch;
+use aspen_core::{GroupId, Revision};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::state::{AppliedState, MemoryTables, SnapshotFile, StateError};
+use crate::state::{AppliedState, MemoryTables, SnapshotFile, StateError, Tables};
 
 /// The durable half of a memory state machine. Clones share it.
 #[derive(Clone, Debug)]
@@ -52,7 +53,8 @@ impl MemoryDisk {
         let mut state = self.shared.state.write();
         state.opening += 1;
         remove_leftovers(&self.shared.dir);
-        Opening { disk: self.clone(), number: state.opening }
+        let revisions = watch::Sender::new(state.tables.group().revision);
+        Opening { disk: self.clone(), number: state.opening, revisions }
     }
 }
 
@@ -61,11 +63,23 @@ impl MemoryDisk {
 pub(super) struct Opening {
     disk: MemoryDisk,
     number: u64,
+    revisions: watch::Sender<Revision>,
 }
 
 impl Opening {
     pub(super) fn disk(&self) -> &MemoryDisk {
         &self.disk
+    }
+
+    /// The state's revision, as it moves.
+    pub(super) fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revisions.subscribe()
+    }
+
+    /// Tells watchers which revision the state has.
+    pub(super) fn announce(&self, state: &DiskState) {
+        let revision = state.tables.group().revision;
+        self.revisions.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
     }
 
     /// The state for what cannot fail.

@@ -46,6 +46,7 @@ pub(super) fn install(opening: &Opening, path: &Path) -> Result<AppliedState, St
     state.tables = tables;
     state.applied = applied.clone();
     state.keep_snapshot(SnapshotFile { path: kept, len_bytes, applied: applied.clone() });
+    opening.announce(&state);
     Ok(applied)
 }
 

@@ -136,6 +136,7 @@ pub(super) fn step(core: &Core, flush: &mpsc::Sender<FlushJob>, jobs: &mut Vec<A
     for job in jobs.drain(..) {
         let result = applier.run(core, job.entries);
         let due = result.is_ok() && applier.publish(core);
+        core.announce_revision();
         if due {
             // A full queue holds a request that will find the frozen layer too.
             let _ = flush.try_send(FlushJob::Frozen);

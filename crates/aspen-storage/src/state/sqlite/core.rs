@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aspen_core::GroupId;
 use aspen_core::runtime::watch;
+use aspen_core::{GroupId, Revision};
 use parking_lot::{Mutex, RwLock};
 
 use super::applier::Applier;
@@ -23,6 +23,8 @@ pub(super) struct Core {
     pub(super) files: Files,
     pub(super) head: RwLock<Head>,
     pub(super) applier: Mutex<Applier>,
+    /// The revision that readers see.
+    pub(super) revisions: watch::Sender<Revision>,
     /// What waits for a flush watches this.
     pub(super) progress: watch::Sender<Progress>,
     /// The newest complete snapshot.
@@ -57,6 +59,12 @@ impl Core {
 
     pub(super) fn is_full(&self) -> bool {
         self.head.read().is_full(self.options.head_bytes_max)
+    }
+
+    /// Tells watchers which revision readers see.
+    pub(super) fn announce_revision(&self) {
+        let revision = self.head.read().registers.revision;
+        self.revisions.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
     }
 
     /// Tells everyone who waits that a flush has ended.

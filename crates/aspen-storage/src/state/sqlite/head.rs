@@ -74,6 +74,16 @@ impl Layer {
         self.bytes
     }
 
+    /// Its changes, by revision and key.
+    pub(super) fn changes_in_order(&self) -> &[(Revision, Key)] {
+        &self.changes
+    }
+
+    /// A key's newest version at or below a revision, of those that the layer holds.
+    pub(super) fn at(&self, key: &Key, at: Revision) -> Option<&Version> {
+        self.keys.get(key)?.at(at)
+    }
+
     /// How many versions it holds.
     pub(super) fn changes(&self) -> usize {
         self.changes.len()
@@ -167,7 +177,7 @@ impl Head {
 
     /// A key's newest version at or below a revision; `None` when only the body knows.
     pub(super) fn at(&self, key: &Key, at: Revision) -> Option<&Version> {
-        let recent = self.layers().find_map(|layer| layer.keys.get(key)?.at(at));
+        let recent = self.layers().find_map(|layer| layer.at(key, at));
         recent.or_else(|| self.warm.get(key).filter(|version| version.mod_revision <= at))
     }
 

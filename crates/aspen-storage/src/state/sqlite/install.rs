@@ -105,6 +105,7 @@ fn switch(core: &Core, writer: &mut Option<Connection>, new: u64) -> Result<(), 
             *core.head.write() = Head::new(opened.registers.clone(), new, &core.options);
             applier.replace(opened.group, opened.registers.applied, opened.applier);
             *writer = Some(opened.writer);
+            core.announce_revision();
             Ok(())
         }
         Err(error) => {

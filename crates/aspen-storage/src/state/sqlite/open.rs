@@ -52,6 +52,7 @@ pub(super) fn open(
     let reader = body::open(&path, Role::Reader, &options)?;
     let applier =
         Applier::new(group_state(&writer, &registers)?, registers.applied.clone(), reader);
+    let revisions = watch::Sender::new(registers.revision);
     let head = Head::new(registers, generation, &options);
     let core = Arc::new(Core {
         group,
@@ -59,6 +60,7 @@ pub(super) fn open(
         files,
         head: RwLock::new(head),
         applier: Mutex::new(applier),
+        revisions,
         progress: watch::Sender::new(Progress::default()),
         snapshot: Mutex::new(snapshot),
         lock: Mutex::new(Some(lock)),

@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::body::{self, Role};
+use super::changes::read_changes;
 use super::core::Core;
 use super::scan::{LazyView, Span, count, scan};
 use super::view::View;
-use crate::state::{PageBuilder, StateError};
+use crate::state::{Changes, ChangesRequest, PageBuilder, StateError};
 
 /// Jobs that may wait for one reader.
 const QUEUE_MAX: usize = 1024;
@@ -37,6 +38,8 @@ pub(super) enum ReadJob {
     Keys(KeysJob),
     /// A page at a revision.
     Page(Box<ScanRequest>, Revision, oneshot::Sender<Result<ScanPage, StateError>>),
+    /// Changes that the head no longer has.
+    Changes(Box<ChangesRequest>, oneshot::Sender<Result<Changes, StateError>>),
 }
 
 /// Keys that the head does not know.
@@ -84,11 +87,12 @@ struct Reader {
 impl Reader {
     fn step(&mut self, jobs: &mut Vec<ReadJob>) {
         let mut keys = Vec::new();
-        let mut pages = Vec::new();
+        let (mut pages, mut changes) = (Vec::new(), Vec::new());
         for job in jobs.drain(..) {
             match job {
                 ReadJob::Keys(job) => keys.push(job),
                 ReadJob::Page(request, at, reply) => pages.push((request, at, reply)),
+                ReadJob::Changes(request, reply) => changes.push((request, reply)),
             }
         }
         // Point reads go first: they are short, a page may be long.
@@ -97,6 +101,10 @@ impl Reader {
             let page = self.with_view(|core, view| read_page(core, view, &request, at));
             // Whoever asked may have gone.
             let _ = reply.send(page);
+        }
+        for (request, reply) in changes {
+            let changes = self.with_view(|core, view| read_changes(core, view, &request));
+            let _ = reply.send(changes);
         }
     }
 

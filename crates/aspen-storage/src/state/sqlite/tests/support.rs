@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aspen_core::{
-    ClientId, Command, GroupId, Key, KeyRange, LeaseId, LogIndex, Operation, Projection, Proposal,
-    ProposalBatch, ReadConflict, Reply, Revision, ScanOrder, ScanRequest, SessionStamp, ShardId,
-    Transaction, Value, codec,
+    AtomicOperation, ClientId, Command, GroupId, Key, KeyRange, LeaseId, LogIndex, Operation,
+    Projection, Proposal, ProposalBatch, ReadConflict, Reply, Revision, ScanOrder, ScanRequest,
+    SessionStamp, ShardId, StampPosition, Transaction, Value, Versionstamp, codec,
 };
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -105,6 +105,20 @@ impl Work {
                 let value = Value::new(vec![7; 700 + self.number(900) as usize]).unwrap();
                 let lease = Some(LeaseId::new(u64::MAX - u64::from(number)));
                 Operation::Put { key: key(number), value, lease }
+            }
+            6 => {
+                let operand = Value::new(vec![3; 1 + self.index as usize % 3]).unwrap();
+                let operation = match number % 3 {
+                    0 => AtomicOperation::Add(operand),
+                    1 => AtomicOperation::AppendIfFits(operand),
+                    _ => AtomicOperation::BitXor(operand),
+                };
+                Operation::Atomic { key: key(number), operation }
+            }
+            7 if number.is_multiple_of(4) => {
+                let value = Value::new(Versionstamp::PLACEHOLDER.to_vec()).unwrap();
+                let position = StampPosition::Value(0);
+                Operation::PutVersionstamped { key: key(number), value, position, lease: None }
             }
             _ => put(number, &format!("{}:{}", self.index, number)),
         }

@@ -1,0 +1,118 @@
+//! Watches of the model: each looks through the list of all changes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::MemoryStore;
+use super::history::History;
+use crate::{
+    KeyRange, Revision, Watch, WatchChange, WatchError, WatchEvent, WatchRequest, WatchSource,
+    WatchStream, WatchUpdate,
+};
+
+impl MemoryStore {
+    /// Every change of a range after a revision, in the order of revisions and keys, with the state
+    /// before each.
+    ///
+    /// # Errors
+    /// [`WatchError::Compacted`] when some are gone.
+    pub fn changes(
+        &self,
+        range: &KeyRange,
+        after: Revision,
+    ) -> Result<Vec<WatchEvent>, WatchError> {
+        self.history.lock().events(range, after)
+    }
+}
+
+impl History {
+    fn events(&self, range: &KeyRange, after: Revision) -> Result<Vec<WatchEvent>, WatchError> {
+        let horizon = self.horizon();
+        if after < horizon {
+            let (requested, oldest) = (after.next(), horizon.next());
+            return Err(WatchError::Compacted { requested, oldest });
+        }
+        let wanted = self
+            .changes()
+            .filter(|change| change.revision > after && range.contains(change.key.as_bytes()));
+        let events = wanted.map(|change| {
+            let (key, revision) = (change.key.clone(), change.revision);
+            let before = Revision::new(revision.get().saturating_sub(1));
+            let previous = self.state_at(before).remove(&key).filter(|_| before >= horizon);
+            let change = match &change.became {
+                Some(entry) => WatchChange::Put(entry.clone()),
+                None => WatchChange::Delete { key, revision },
+            };
+            WatchEvent { change, previous }
+        });
+        let mut events: Vec<WatchEvent> = events.collect();
+        events.sort_by(|a, b| (a.revision(), a.key()).cmp(&(b.revision(), b.key())));
+        Ok(events)
+    }
+}
+
+#[async_trait]
+impl Watch for MemoryStore {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream, WatchError> {
+        request.validate()?;
+        let history = self.history.lock();
+        let after = match request.from {
+            Some(from) => Revision::new(from.get() - 1),
+            None => history.revision(),
+        };
+        if after < history.horizon() {
+            history.events(&request.range, after)?;
+        }
+        let (history, moved) = (self.history.clone(), self.moved.clone());
+        Ok(WatchStream::new(MemoryWatch { history, moved, request, after }))
+    }
+}
+
+struct MemoryWatch {
+    history: Arc<Mutex<History>>,
+    moved: Arc<Notify>,
+    request: WatchRequest,
+    /// Everything up to here was told.
+    after: Revision,
+}
+
+impl MemoryWatch {
+    /// The next revision that the watch is told of, or how far nothing happened.
+    fn next_update(&mut self) -> Result<Option<WatchUpdate>, WatchError> {
+        let history = self.history.lock();
+        let mut events = history.events(&self.request.range, self.after)?;
+        events.retain(|event| self.request.filter.admits(event.is_delete()));
+        let Some(revision) = events.first().map(WatchEvent::revision) else {
+            let moved = history.revision() > self.after;
+            self.after = self.after.max(history.revision());
+            let progress = WatchUpdate::Progress { revision: self.after };
+            return Ok(Some(progress).filter(|_| moved && self.request.progress));
+        };
+        events.retain(|event| event.revision() == revision);
+        if !self.request.previous {
+            events.iter_mut().for_each(|event| event.previous = None);
+        }
+        self.after = revision;
+        Ok(Some(WatchUpdate::Events { revision, events }))
+    }
+}
+
+#[async_trait]
+impl WatchSource for MemoryWatch {
+    async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
+        loop {
+            let moved = self.moved.clone();
+            let moved = moved.notified();
+            tokio::pin!(moved);
+            // Registered before the look: a change between the look and the wait is not missed.
+            moved.as_mut().enable();
+            if let Some(update) = self.next_update()? {
+                return Ok(update);
+            }
+            moved.await;
+        }
+    }
+}
