@@ -107,6 +107,9 @@ impl TransactionError {
         match self {
             Self::Conflict(_) | Self::Compacted { .. } | Self::TooOld { .. } => ErrorKind::Conflict,
             Self::Unreadable { .. } | Self::Invalid(_) | Self::Finished => ErrorKind::Invalid,
+            // The store named the revision itself; a replica that lags, or a leader that has been
+            // deposed, does not know it yet.
+            Self::Read(ReadError::FutureRevision { .. }) => ErrorKind::Retry,
             Self::Read(error) => error.kind(),
             Self::Commit(error) | Self::CommitUnknown(error) => error.kind(),
             Self::GaveUp { cause, .. } => {

@@ -88,7 +88,9 @@ fn every_workload_is_tested_and_found_by_its_name() {
 
 #[test]
 fn a_seed_determines_a_run() {
-    for name in TESTED {
+    // The pauses of `aspen-txn` come from the runtime, which only the simulator seeds; its own test
+    // of determinism includes them.
+    for name in TESTED.iter().filter(|name| !["transactions", "mixed"].contains(name)) {
         let trace = |seed| simulate_named(name, seed, None).trace;
         assert_eq!(trace(3), trace(3), "{name}");
         assert_ne!(trace(3), trace(4), "{name}");
