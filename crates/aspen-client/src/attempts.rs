@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::runtime::{self, Instant};
+use aspen_core::runtime::{self, Backoff, Instant};
 use aspen_core::{EndpointKey, GroupId, NotLeader};
 use aspen_net::{CallError, PeerAddress};
 
-use crate::backoff::Backoff;
+use crate::backoff::backoff;
 use crate::deadline::Deadline;
 use crate::routes::Affinity;
 use crate::shared::Shared;
@@ -69,7 +69,7 @@ impl<'a> Attempts<'a> {
             affinity,
             deadline,
             tried: BTreeSet::new(),
-            backoff: Backoff::new(&shared.options),
+            backoff: backoff(&shared.options),
             pause_first: false,
             last_failure: None,
             unavailable: None,

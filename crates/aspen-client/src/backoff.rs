@@ -1,31 +1,12 @@
 //! Pauses between attempts.
 
-use std::time::Duration;
-
-use aspen_core::runtime;
+use aspen_core::runtime::Backoff;
 
 use crate::ClientOptions;
 
-/// Doubling pauses with jitter: each is drawn from `[pause / 2, pause]`, so that clients that
-/// failed together do not come back together.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    next_ms: u64,
-    max_ms: u64,
-}
-
-impl Backoff {
-    pub(crate) fn new(options: &ClientOptions) -> Self {
-        Self { next_ms: options.backoff_ms_min.max(1), max_ms: options.backoff_ms_max.max(1) }
-    }
-
-    /// The next pause.
-    pub(crate) fn pause(&mut self) -> Duration {
-        let pause_ms = self.next_ms.min(self.max_ms);
-        self.next_ms = pause_ms.saturating_mul(2).min(self.max_ms);
-        let half = pause_ms / 2;
-        Duration::from_millis(half + runtime::random_u64() % (pause_ms - half + 1))
-    }
+/// The pauses between attempts of requests with these options.
+pub(crate) fn backoff(options: &ClientOptions) -> Backoff {
+    Backoff::new(options.backoff_ms_min.max(1), options.backoff_ms_max.max(1))
 }
 
 #[cfg(test)]
@@ -37,9 +18,9 @@ mod tests {
     fn pauses_double_up_to_the_cap_and_keep_at_least_half() {
         let options =
             ClientOptions { backoff_ms_min: 10, backoff_ms_max: 1_000, ..ClientOptions::default() };
-        let mut backoff = Backoff::new(&options);
+        let mut pauses = backoff(&options);
         for expected in [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000] {
-            let pause = u64::try_from(backoff.pause().as_millis()).unwrap();
+            let pause = u64::try_from(pauses.pause().as_millis()).unwrap();
             assert!((expected / 2..=expected).contains(&pause), "{pause} for {expected}");
         }
     }

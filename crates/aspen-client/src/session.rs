@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::runtime::{self, Instant};
+use aspen_core::runtime::{self, Instant, wait_for};
 use aspen_core::{ClientId, GroupId, SESSION_TTL_MS, SESSION_WINDOW_MAX, SessionStamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -72,15 +72,7 @@ impl Session {
     /// Takes the next sequence number; waits while the window is full, which one stuck write among
     /// many quick ones can cause.
     pub(crate) async fn begin(self: &Arc<Self>) -> OutstandingWrite {
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if let Some(write) = self.try_begin() {
-                return write;
-            }
-            moved.await;
-        }
+        wait_for(&self.moved, || self.try_begin()).await
     }
 
     fn try_begin(self: &Arc<Self>) -> Option<OutstandingWrite> {

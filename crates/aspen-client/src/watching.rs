@@ -10,9 +10,8 @@ mod session;
 
 use std::sync::Arc;
 
-use aspen_core::{
-    Revision, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate, runtime,
-};
+use aspen_core::runtime::{self, wait_for};
+use aspen_core::{Revision, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate};
 use async_trait::async_trait;
 
 use self::hub::Entry;
@@ -48,35 +47,18 @@ struct ClientWatch {
 impl ClientWatch {
     /// Waits until the first revision that is told is settled.
     async fn begun(&self) -> Result<Revision, WatchError> {
-        loop {
-            let changed = self.entry.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if let Some(begun) = self.entry.mailbox.lock().begun() {
-                return begun;
-            }
-            changed.await;
-        }
+        wait_for(&self.entry.changed, || self.entry.mailbox.lock().begun()).await
     }
 }
 
 #[async_trait]
 impl WatchSource for ClientWatch {
     async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
-        loop {
-            let changed = self.entry.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the look: news between the look and the wait is not missed.
-            changed.as_mut().enable();
-            let taken = self.entry.mailbox.lock().take();
-            if let Some(update) = taken {
-                if matches!(update, Ok(WatchUpdate::Lagging { .. })) {
-                    self.shared.hub.resume(&self.entry);
-                }
-                return update;
-            }
-            changed.await;
+        let update = wait_for(&self.entry.changed, || self.entry.mailbox.lock().take()).await;
+        if matches!(update, Ok(WatchUpdate::Lagging { .. })) {
+            self.shared.hub.resume(&self.entry);
         }
+        update
     }
 }
 

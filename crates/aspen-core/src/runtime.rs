@@ -13,10 +13,15 @@ pub use tokio::time::Instant;
 
 use tokio::sync::mpsc;
 
+mod backoff;
 #[cfg(not(madsim))]
 mod real;
 #[cfg(madsim)]
 pub mod sim;
+mod waiting;
+
+pub use backoff::Backoff;
+pub use waiting::{wait_for, wait_until};
 
 #[cfg(not(madsim))]
 use real as backend;

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aspen_core::runtime::wait_until;
 use tokio::sync::Notify;
-
-use crate::waiting::wait_until;
 
 /// The end of what is applied. Waiters are woken in the order in which they came.
 #[derive(Debug, Default)]

@@ -14,10 +14,9 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use aspen_core::runtime::wait_until;
 use aspen_storage::LogError;
 use tokio::sync::Notify;
-
-use crate::waiting::wait_until;
 
 /// Appends begun and completed, for one replica.
 #[derive(Debug, Default)]

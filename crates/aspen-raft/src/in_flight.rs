@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aspen_core::runtime::wait_until;
 use tokio::sync::Notify;
-
-use crate::waiting::wait_until;
 
 /// A bounded count.
 #[derive(Debug)]

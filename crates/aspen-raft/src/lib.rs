@@ -59,7 +59,6 @@ mod snapshot_receiver;
 mod snapshot_sender;
 mod state_adapter;
 mod types;
-mod waiting;
 mod wire;
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aspen_core::runtime::{self, Instant};
+use aspen_core::runtime::{self, Backoff, Instant};
 use aspen_core::{Revision, Versionstamp};
 
-use crate::backoff::Backoff;
+use crate::backoff::backoff;
 use crate::{Database, RunOptions, Transaction, TransactionError};
 
 /// What a run came to.
@@ -99,7 +99,7 @@ struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     fn new(options: &'a RunOptions) -> Self {
         let deadline = runtime::now() + Duration::from_millis(options.timeout_ms);
-        Self { options, deadline, backoff: Backoff::new(options), made: 0, cause: None }
+        Self { options, deadline, backoff: backoff(options), made: 0, cause: None }
     }
 
     fn remaining(&self) -> Duration {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::mailbox::Mailbox;
 use super::session;
-use crate::backoff::Backoff;
+use crate::backoff::backoff;
 use crate::routes::Affinity;
 use crate::shared::{Shared, group_for};
 
@@ -96,9 +96,9 @@ impl Hub {
     /// The reader of a lagging watch is back.
     pub(super) fn resume(&self, entry: &Arc<Entry>) {
         let mut state = self.state.lock();
-        // Its place in the session has moved on without it: it begins anew under another name.
-        if let Some(again) = state.watches.get(&entry.id).cloned() {
-            state.to_add.insert(again.id);
+        // Its place in the session has moved on without it: it begins anew.
+        if state.watches.contains_key(&entry.id) {
+            state.to_add.insert(entry.id);
         }
         drop(state);
         self.news.notify_one();
@@ -193,7 +193,7 @@ impl Hub {
 async fn run(shared: Arc<Shared>) {
     let group = group_for();
     let mut tried = BTreeSet::new();
-    let mut backoff = Backoff::new(&shared.options);
+    let mut pauses = backoff(&shared.options);
     loop {
         if shared.is_closed() {
             shared.hub.state.lock().running = false;
@@ -210,14 +210,14 @@ async fn run(shared: Arc<Shared>) {
         let Some(peer) = shared.routes.pick(group, Affinity::Leader, &tried) else {
             tried.clear();
             shared.refresh_soon();
-            runtime::sleep(backoff.pause()).await;
+            runtime::sleep(pauses.pause()).await;
             continue;
         };
         tried.insert(peer.endpoint);
         let ended = session::run(&shared, group, &peer).await;
         if ended.served {
             tried.clear();
-            backoff = Backoff::new(&shared.options);
+            pauses = backoff(&shared.options);
         }
         if let Some(error) = ended.fatal {
             shared.hub.end_all(&error);

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use aspen_core::GroupMetrics;
 use aspen_core::runtime::{self, Elapsed};
-use aspen_core::{Consistency, GroupMetrics, ReadRequest};
 use aspen_raft::Group;
 
 /// How long to wait before a leader that could not be asked is asked again.
@@ -45,8 +45,7 @@ async fn settled(
 
 /// Waits until this replica has applied what was committed when this was called.
 async fn catch_up(group: &Group) {
-    let nothing = ReadRequest { keys: Vec::new(), consistency: Consistency::Linearizable };
-    while group.read(vec![nothing.clone()]).await.iter().any(Result::is_err) {
+    while group.read_revision().await.is_err() {
         runtime::sleep(ASK_AGAIN).await;
     }
 }

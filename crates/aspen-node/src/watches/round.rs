@@ -1,11 +1,10 @@
 //! One round of a poll: collects what each watch is to be told next, within an answer's limits.
 
 use aspen_core::{
-    Key, KeyRange, Revision, WatchChange, WatchError, WatchEvent, WatchId, WatchPollError,
-    WatchPosition, runtime,
+    Key, KeyRange, Revision, WatchError, WatchEvent, WatchId, WatchPollError, WatchPosition,
+    runtime,
 };
 use aspen_raft::Group;
-use aspen_storage::state::Version;
 use aspen_storage::{Change, Changes, ChangesRequest, StateError};
 
 use super::reply::{REPLY_VISITS, ReplyBuilder};
@@ -65,7 +64,7 @@ fn tell_concerned(state: &State, change: Change, reply: &mut ReplyBuilder) {
             false => {}
         }
     }
-    let event = event(change);
+    let event = WatchEvent::from(change);
     if !with_previous.is_empty() {
         reply.tell(with_previous, event.clone(), true);
     }
@@ -102,7 +101,7 @@ async fn advance_alone(
                 position = changes.through;
                 for change in changes.changes {
                     if watcher.filter.admits(change.live.is_none()) {
-                        reply.tell(vec![id], event(change), watcher.previous);
+                        reply.tell(vec![id], change.into(), watcher.previous);
                     }
                 }
             }
@@ -148,16 +147,6 @@ async fn changes(
         }
         Err(error) => Err(WatchPollError::Read(error.into())),
     }
-}
-
-fn event(change: Change) -> WatchEvent {
-    let Change { revision, key, live } = change;
-    let version = Version { mod_revision: revision, live };
-    let change = match version.to_key_value(&key) {
-        Some(entry) => WatchChange::Put(entry),
-        None => WatchChange::Delete { key, revision },
-    };
-    WatchEvent { change, previous: None }
 }
 
 /// Looks up the states before the changes for those who want them.

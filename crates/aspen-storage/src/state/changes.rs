@@ -1,8 +1,8 @@
 //! What changed after a position, in the order of revisions: what watches are made of.
 
-use aspen_core::{Key, KeyRange, Revision, WatchPosition};
+use aspen_core::{Key, KeyRange, Revision, WatchChange, WatchEvent, WatchPosition};
 
-use super::Live;
+use super::{Live, Version};
 
 /// Which changes are wanted, and how many at once.
 #[derive(Clone, Debug)]
@@ -28,6 +28,19 @@ pub struct Change {
     pub key: Key,
     /// What it became; `None` for a deletion.
     pub live: Option<Live>,
+}
+
+impl From<Change> for WatchEvent {
+    /// The event without the state before.
+    fn from(change: Change) -> Self {
+        let Change { revision, key, live } = change;
+        let version = Version { mod_revision: revision, live };
+        let change = match version.to_key_value(&key) {
+            Some(entry) => WatchChange::Put(entry),
+            None => WatchChange::Delete { key, revision },
+        };
+        Self { change, previous: None }
+    }
 }
 
 /// Changes in the order of revisions, and within a revision of keys.

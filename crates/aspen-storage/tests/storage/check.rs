@@ -2,12 +2,9 @@
 
 use aspen_core::{
     Consistency, Cursor, KeyRange, KeyValueStore, LogIndex, ReadError, ReadRequest, Reply,
-    Revision, ScanPage, ScanRequest, WatchChange, WatchEvent, WatchPosition, codec,
+    Revision, ScanPage, ScanRequest, WatchEvent, WatchPosition, codec,
 };
-use aspen_storage::state::Version;
-use aspen_storage::{
-    Change, ChangesRequest, Entry, EntryPayload, Position, StateError, StateMachine,
-};
+use aspen_storage::{ChangesRequest, Entry, EntryPayload, Position, StateError, StateMachine};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -80,17 +77,7 @@ async fn collect_changes(
         position = changes.through;
         found.extend(changes.changes);
     }
-    Some(found.into_iter().map(event).collect())
-}
-
-fn event(change: Change) -> WatchEvent {
-    let Change { revision, key, live } = change;
-    let version = Version { mod_revision: revision, live };
-    let change = match version.to_key_value(&key) {
-        Some(entry) => WatchChange::Put(entry),
-        None => WatchChange::Delete { key, revision },
-    };
-    WatchEvent { change, previous: None }
+    Some(found.into_iter().map(WatchEvent::from).collect())
 }
 
 impl<S: Subject> Run<S> {
