@@ -16,6 +16,7 @@ fn write(path: &Path, mut rows: &[u8]) -> Result<(), StateError> {
         revision: Revision::new(u64::from(rows.first().copied().unwrap_or_default())),
         horizon: Revision::ZERO,
         clock_ms: 0,
+        lease_grants: 256,
     };
     let mut writer = SnapshotWriter::create(path, &header)?;
     while let [len, tail @ ..] = rows {

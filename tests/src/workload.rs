@@ -23,6 +23,7 @@ mod fate;
 mod guard;
 mod insist;
 mod key_space;
+mod leases;
 mod ledger;
 mod lists;
 mod mixed;
@@ -41,7 +42,7 @@ mod write_during_read;
 
 use std::sync::Arc;
 
-use aspen_core::{KeyValueStore, Watch};
+use aspen_core::{KeyValueStore, Leases, Watch};
 use async_trait::async_trait;
 
 use crate::check::Violation;
@@ -54,6 +55,7 @@ use append_once::AppendOnce;
 use bank::Bank;
 use counter::Counter;
 use cycle::Cycle;
+use leases::Holding;
 use lists::Lists;
 use mixed::Mixed;
 use phantom::Phantom;
@@ -74,6 +76,8 @@ pub struct Context {
     pub store: Arc<dyn KeyValueStore>,
     /// Its changes as this client is told of them.
     pub watch: Arc<dyn Watch>,
+    /// Its leases as this client reaches them.
+    pub leases: Arc<dyn Leases>,
     /// Where operations on single keys are written down; all clients share one history.
     pub recorder: Recorder,
     /// Where this client's choices come from.
@@ -135,6 +139,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(WriteDuringRead::new(before)),
         Arc::new(Sideband::new(before)),
         Arc::new(Watching::new(before)),
+        Arc::new(Holding::new(before)),
         Arc::new(Transactions::new(before)),
         Arc::new(Lists::new(before)),
     ]

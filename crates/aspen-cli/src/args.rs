@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cluster;
 pub(crate) mod data;
 pub(crate) mod kv;
+pub(crate) mod lease;
 pub(crate) mod watch;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use self::bench::BenchArgs;
 use self::cluster::{ClusterCommand, NodeCommand, TicketArgs};
 use self::data::{ExportArgs, ImportArgs};
 use self::kv::KvCommand;
+use self::lease::LeaseCommand;
 use self::watch::WatchArgs;
 
 const EXIT_CODES: &str = "\
@@ -70,6 +72,9 @@ pub(crate) enum Command {
         #[arg(value_parser = clap::value_parser!(u64).range(1..))]
         revision: u64,
     },
+    /// Grant leases, keep them alive and end them.
+    #[command(subcommand)]
+    Lease(LeaseCommand),
     /// Look at the cluster and change it.
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -11,6 +11,7 @@ mod kv;
 mod kv_read;
 mod kv_scan;
 mod kv_write;
+mod lease;
 mod ticket;
 mod watch;
 
@@ -50,6 +51,11 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Compact { revision } => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), compact::run(&client, revision, output)).await
+        }
+
+        Command::Lease(command) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), lease::run(&client, command, output)).await
         }
         Command::Cluster(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;

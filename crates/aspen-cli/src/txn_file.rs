@@ -17,7 +17,8 @@ pub(crate) const FORMAT: &str = r#"The file holds one JSON object; every part ma
 compare: all must hold for "then" to run, otherwise "else" runs.
   target: value (a string), version, create_revision, mod_revision (numbers; 0 when absent) or
   lease (a number, or null for none); value when left out. op: =, !=, <, >; = when left out.
-then, else: put {key, value}, delete {key}, delete_range {prefix} or {from, to}, get {key},
+then, else: put {key, value} with an optional lease or ttl_ms (numbers), delete {key},
+  delete_range {prefix} or {from, to}, get {key},
   scan {prefix} or {from, to} with an optional limit.
 Bytes that are not UTF-8: write "key_base64" or "value_base64" instead of "key" or "value"."#;
 
@@ -183,8 +184,17 @@ fn operation(path: &str, json: &Json) -> Result<Operation, TxnError> {
     let body = |known: &[&str]| Object::new(&path, body, known);
     Ok(match name.as_str() {
         "put" => {
-            let put = body(&["key", "key_base64", "value", "value_base64"])?;
-            Operation::put(put.key()?, put.value()?)
+            let put = body(&["key", "key_base64", "value", "value_base64", "lease", "ttl_ms"])?;
+            let (key, value) = (put.key()?, put.value()?);
+            match (put.fields.contains_key("lease"), put.fields.contains_key("ttl_ms")) {
+                (true, true) => return Err(error(&path, "expected a lease or a ttl_ms, not both")),
+                (true, false) => {
+                    let lease = Some(LeaseId::new(put.number("lease")?));
+                    Operation::Put { key, value, lease }
+                }
+                (false, true) => Operation::PutTtl { key, value, ttl_ms: put.number("ttl_ms")? },
+                (false, false) => Operation::put(key, value),
+            }
         }
         "delete" => Operation::Delete { key: body(&["key", "key_base64"])?.key()? },
         "get" => Operation::Get { key: body(&["key", "key_base64"])?.key()? },
@@ -232,13 +242,19 @@ mod tests {
             "then": [
                 {"delete": {"key": "a"}}, {"delete_range": {"prefix": "p"}},
                 {"scan": {"from": "a", "to": "b", "limit": 5}}, {"get": {"key": "b"}},
-                {"put": {"key": "a", "value_base64": "/w=="}}
+                {"put": {"key": "a", "value_base64": "/w=="}},
+                {"put": {"key": "a", "value": "v", "lease": 7}},
+                {"put": {"key": "a", "value": "v", "ttl_ms": 2000}}
             ]
         }"#;
         let transaction = parse(text).unwrap();
         assert_eq!(transaction.compares.len(), 3);
         let scan = Operation::Scan { range: KeyRange::half_open("a", "b"), limit: 5 };
         assert_eq!(transaction.success[2], scan);
+        let leased = &transaction.success[5];
+        assert!(matches!(leased, Operation::Put { lease: Some(lease), .. } if lease.get() == 7));
+        let short = &transaction.success[6];
+        assert!(matches!(short, Operation::PutTtl { ttl_ms: 2_000, .. }));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{Channel, ClientOptions};
 /// client from many tasks, whose concurrent requests then travel together.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Client {

@@ -27,6 +27,9 @@
 //! # }
 //! ```
 //!
+//! A client also has leases ([`aspen_core::Leases`]); a [`LeaseGuard`] holds one in the background
+//! and tells when it is lost.
+//!
 //! The bytes travel through a [`Channel`]; [`Client::connect`] opens one over the network, tests
 //! and the simulator pass their own to [`Client::over`].
 //!
@@ -45,6 +48,8 @@ mod compaction;
 mod control;
 mod deadline;
 mod error;
+mod lease;
+mod lease_guard;
 mod options;
 mod propose;
 mod read;
@@ -59,6 +64,7 @@ pub use aspen_net::{CallError, Grant, PeerAddress, Reach, Ticket};
 pub use channel::Channel;
 pub use client::Client;
 pub use error::ConnectError;
+pub use lease_guard::LeaseGuard;
 pub use options::ClientOptions;
 
 #[cfg(test)]

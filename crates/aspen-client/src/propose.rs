@@ -42,7 +42,7 @@ impl<'a> Proposing<'a> {
         let attempts = Attempts::new(shared, group, Affinity::Leader, deadline);
         let bytes = match &command {
             Command::Transaction(transaction) => transaction.len_bytes(),
-            Command::OpenSession { .. } | Command::Compact { .. } => 0,
+            _ => 0,
         };
         let request = ClientRequest::Propose { group, session, command };
         Self { shared, attempts, request, bytes, sent_before: false }

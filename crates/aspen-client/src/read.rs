@@ -23,9 +23,8 @@ impl Shared {
         let affinity = affinity(request.consistency);
         let group = group_for();
         let answer_bytes = if request.keys.len() > 1 { READ_BYTES_MAX } else { 0 };
-        let mut reading =
-            Reading::new(self, group, affinity, ClientRequest::Read { group, request });
-        reading.answer_bytes = Some(answer_bytes);
+        let request = ClientRequest::Read { group, request };
+        let reading = Reading::new(self, group, affinity, request, Some(answer_bytes));
         match reading.run().await? {
             ClientResponse::Read(result) => result,
             _ => Err(wrong_answer()),
@@ -42,9 +41,8 @@ impl Shared {
         // A count visits every key of its range for one small answer, so an attempt may take long.
         let counts = request.projection == Projection::CountOnly;
         let answer_bytes = (!counts).then_some(request.bytes_max);
-        let mut reading =
-            Reading::new(self, group, affinity, ClientRequest::Scan { group, request });
-        reading.answer_bytes = answer_bytes;
+        let request = ClientRequest::Scan { group, request };
+        let reading = Reading::new(self, group, affinity, request, answer_bytes);
         match reading.run().await? {
             ClientResponse::Scan(result) => result,
             _ => Err(wrong_answer()),
@@ -61,7 +59,7 @@ fn affinity(consistency: Consistency) -> Affinity {
 }
 
 /// One read on its way.
-struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     shared: &'a Arc<Shared>,
     group: GroupId,
     affinity: Affinity,
@@ -73,19 +71,20 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(
+    pub(crate) fn new(
         shared: &'a Arc<Shared>,
         group: GroupId,
         affinity: Affinity,
         request: ClientRequest,
+        answer_bytes: Option<usize>,
     ) -> Self {
         let deadline = Deadline::after(shared.options.request_timeout());
         let attempts = Attempts::new(shared, group, affinity, deadline);
-        Self { shared, group, affinity, attempts, deadline, request, answer_bytes: None }
+        Self { shared, group, affinity, attempts, deadline, request, answer_bytes }
     }
 
     /// Tries until a node answers for good or the deadline passes.
-    async fn run(mut self) -> Result<ClientResponse, ReadError> {
+    pub(crate) async fn run(mut self) -> Result<ClientResponse, ReadError> {
         let _permit = self.deadline.limit(self.shared.reads.acquire()).await.map_err(|_| {
             let limit = self.shared.options.reads_in_flight_max;
             ReadError::Overloaded(format!("{limit} reads are in flight"))
@@ -121,7 +120,9 @@ impl<'a> Reading<'a> {
         response: ClientResponse,
     ) -> Result<Option<ClientResponse>, ReadError> {
         let error = match &response {
-            ClientResponse::Read(Err(error)) | ClientResponse::Scan(Err(error)) => error.clone(),
+            ClientResponse::Read(Err(error))
+            | ClientResponse::Scan(Err(error))
+            | ClientResponse::Lease(Err(error)) => error.clone(),
             _ => {
                 if self.affinity == Affinity::Leader {
                     self.attempts.answered(peer);
@@ -167,6 +168,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn wrong_answer() -> ReadError {
+pub(crate) fn wrong_answer() -> ReadError {
     ReadError::Bug("the answer is of another kind than the request".to_owned())
 }

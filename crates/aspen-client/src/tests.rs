@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fake;
+mod leases;
 mod outages;
 mod reads;
 mod routing;

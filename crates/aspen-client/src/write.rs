@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    ClientId, Command, GroupId, Rejection, Reply, Transaction, TransactionOutcome, WriteCommand,
-    WriteError, WriteFailure, runtime,
+    ClientId, Command, GroupId, Rejection, Reply, TransactionOutcome, WriteCommand, WriteError,
+    WriteFailure, runtime,
 };
 
 use crate::deadline::Deadline;
@@ -19,28 +19,39 @@ impl Shared {
         command: WriteCommand,
     ) -> Result<TransactionOutcome, WriteError> {
         let transaction = command.into_transaction()?;
+        match self.propose_once(Command::Transaction(transaction)).await? {
+            Reply::Transaction(outcome) => Ok(outcome),
+            other => Err(WriteError::maybe_applied(wrong_reply("Transaction", &other))),
+        }
+    }
+
+    /// Runs a command exactly once; answers its reply, which is no rejection.
+    pub(crate) async fn propose_once(
+        self: &Arc<Self>,
+        command: Command,
+    ) -> Result<Reply, WriteError> {
         let deadline = Deadline::after(self.options.request_timeout());
         let _permit = deadline.limit(self.writes.acquire()).await.map_err(|_| {
             overloaded(&format!("{} writes are in flight", self.options.writes_in_flight_max))
         })?;
-        self.write_in_session(group_for(), transaction, deadline).await
+        self.propose_in_session(group_for(), command, deadline).await
     }
 
-    /// Sends the write in the group's session; in a new one when the group has dropped the session
-    /// before it can have seen this write.
-    async fn write_in_session(
+    /// Sends the command in the group's session; in a new one when the group has dropped the
+    /// session before it can have seen this one.
+    async fn propose_in_session(
         self: &Arc<Self>,
         group: GroupId,
-        transaction: Transaction,
+        command: Command,
         deadline: Deadline,
-    ) -> Result<TransactionOutcome, WriteError> {
+    ) -> Result<Reply, WriteError> {
         loop {
             let session = self.session(group, deadline).await?;
             let write = deadline.limit(session.begin()).await.map_err(|_| {
                 overloaded("an older write is stuck and holds the session's window")
             })?;
-            let command = Command::Transaction(transaction.clone());
-            let proposing = Proposing::new(self, group, Some(write.stamp), command, deadline);
+            let stamp = Some(write.stamp);
+            let proposing = Proposing::new(self, group, stamp, command.clone(), deadline);
             let answer = proposing.run().await?;
             match answer {
                 Answer {
@@ -108,9 +119,8 @@ impl Shared {
 /// earlier attempt was sent leaves the outcome unknown, and `ResultDropped` says that the write
 /// *did* happen although its result is gone. Both are `Applied::Maybe`, which is the strongest that
 /// the type can say; the failure inside tells them apart.
-fn outcome(answer: Answer) -> Result<TransactionOutcome, WriteError> {
+fn outcome(answer: Answer) -> Result<Reply, WriteError> {
     match answer.reply {
-        Reply::Transaction(outcome) => Ok(outcome),
         Reply::Rejected(rejection) => Err(match &rejection {
             Rejection::ResultDropped { .. } => WriteError::maybe_applied(rejection),
             Rejection::SessionExpired | Rejection::OutsideWindow { .. } if answer.sent_before => {
@@ -118,11 +128,11 @@ fn outcome(answer: Answer) -> Result<TransactionOutcome, WriteError> {
             }
             _ => WriteError::not_applied(rejection),
         }),
-        other => Err(WriteError::maybe_applied(wrong_reply("Transaction", &other))),
+        reply => Ok(reply),
     }
 }
 
-fn wrong_reply(command: &str, reply: &Reply) -> WriteFailure {
+pub(crate) fn wrong_reply(command: &str, reply: &Reply) -> WriteFailure {
     WriteFailure::Bug(format!("unexpected reply to {command}: {reply:?}"))
 }
 

@@ -9,8 +9,8 @@ use aspen_client::{Client, ClientOptions, PeerAddress, Ticket};
 use aspen_core::{
     Caller, ClientId, ClientRequest, ClientResponse, ClusterId, Command, ControlError, ErrorKind,
     JoinReply, JoinRequest, Key, KeyRange, KeyValueStore, MemoryStore, NodeId, PeerHandler,
-    PeerRejection, PeerRequest, Rejection, Reply, RequestHandler, Rights, ScanRequest, Value,
-    WriteCommand, WriteError, WriteFailure,
+    PeerRejection, PeerRequest, ReadError, Rejection, Reply, RequestHandler, Rights, ScanRequest,
+    Value, WriteCommand, WriteError, WriteFailure,
 };
 use aspen_net::{Cookie, NodeNet, NodeNetOptions, SecretKey};
 use async_trait::async_trait;
@@ -43,6 +43,10 @@ impl Server {
             ClientRequest::Watch { .. } => {
                 ClientResponse::Watch(Err(aspen_core::WatchPollError::UnknownSession))
             }
+
+            ClientRequest::Lease { .. } => {
+                ClientResponse::Lease(Err(ReadError::Unavailable("no leases here".to_owned())))
+            }
             ClientRequest::Control(_) => {
                 ClientResponse::Control(Err(ControlError::Unavailable("one node only".to_owned())))
             }
@@ -67,7 +71,7 @@ impl Server {
                 let outcome = self.store.write(WriteCommand::Transaction(transaction)).await?;
                 Ok(Reply::Transaction(outcome))
             }
-            Command::Compact { .. } => panic!("clients do not compact"),
+            other => panic!("unexpected {other:?}"),
         }
     }
 }

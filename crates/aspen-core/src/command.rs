@@ -11,7 +11,7 @@ mod write_command;
 pub use atomic::{ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation};
 pub use compare::{Compare, CompareOperator, CompareTarget, ReadConflict};
 pub use operation::{Operation, OperationResult};
-pub use proposal::{BATCH_PROPOSALS_MAX, Command, Proposal, ProposalBatch};
+pub use proposal::{BATCH_PROPOSALS_MAX, Command, ExpiringLease, Proposal, ProposalBatch};
 pub use reply::{Conflict, Rejection, Reply, TransactionOutcome};
 pub use transaction::{
     DELETE_RANGE_KEYS_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,

@@ -236,9 +236,14 @@ impl Rejection {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Conflict(_) | Self::Compacted { .. } => ErrorKind::Conflict,
+            Self::Conflict(_)
+            | Self::Compacted { .. }
+            | Self::LeaseExists { .. }
+            | Self::NoSuchLease { .. } => ErrorKind::Conflict,
             Self::TooManySessions { .. } | Self::TooManyResults { .. } => ErrorKind::Retry,
-            Self::FutureRevision { .. }
+            Self::TooManyLeases { .. } => ErrorKind::Unavailable,
+            Self::TooManyLeaseKeys { .. }
+            | Self::FutureRevision { .. }
             | Self::SessionExpired
             | Self::OutsideWindow { .. }
             | Self::ResultDropped { .. }

@@ -10,6 +10,8 @@
 //!   whether the write may have happened.
 //! * [`KeyValueStore`] is the store as its users see it, [`Watch`] tells them what changes in it,
 //!   [`ClusterController`] is the cluster as its operators see it.
+//! * [`KeyValueStore`] is the store as its users see it, [`ClusterController`] as its operators do.
+//!   Keys may go away with their [`Leases`].
 //!   [`MemoryStore`] is the reference model that every other implementation is compared with.
 //! * [`Transport`] moves messages between nodes; [`runtime`] is the only door to clocks, tasks,
 //!   threads and randomness, so that a simulator can stand behind it.
@@ -25,6 +27,7 @@ mod error;
 mod id;
 mod key;
 mod key_value;
+mod lease;
 mod memory_store;
 mod protocol;
 mod range;
@@ -42,9 +45,10 @@ pub use cluster::{
 };
 pub use command::{
     ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation, BATCH_PROPOSALS_MAX, Command, Compare,
-    CompareOperator, CompareTarget, Conflict, DELETE_RANGE_KEYS_MAX, Operation, OperationResult,
-    Proposal, ProposalBatch, ReadConflict, Rejection, Reply, TRANSACTION_BYTES_MAX,
-    TRANSACTION_OPERATIONS_MAX, Transaction, TransactionOutcome, WriteCommand,
+    CompareOperator, CompareTarget, Conflict, DELETE_RANGE_KEYS_MAX, ExpiringLease, Operation,
+    OperationResult, Proposal, ProposalBatch, ReadConflict, Rejection, Reply,
+    TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction, TransactionOutcome,
+    WriteCommand,
 };
 pub use error::{
     Applied, ErrorKind, InvalidRequest, NotLeader, ReadError, WriteError, WriteFailure,
@@ -52,6 +56,11 @@ pub use error::{
 pub use id::{ClientId, ClusterId, EndpointKey, GroupId, LeaseId, LogIndex, NodeId, ShardId, Term};
 pub use key::{InvalidKey, KEY_BYTES_MAX, Key, VALUE_BYTES_MAX, Value, ValueTooLarge};
 pub use key_value::KeyValue;
+pub use lease::{
+    EXPIRE_LEASES_MAX, KEEP_ALIVE_LEASES_MAX, LEASE_COUNT_MAX, LEASE_KEYS_MAX, LEASE_LIST_MAX,
+    LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN, LeaseGrant, LeaseRequest, LeaseResponse, LeaseRevocation,
+    LeaseStatus, Leases, validate_ttl,
+};
 pub use memory_store::MemoryStore;
 pub use protocol::{
     Caller, ClientRequest, ClientResponse, ControlRequest, ControlResponse, JoinReply, JoinRequest,

@@ -1,20 +1,25 @@
 //! The reference model: what the store means, as plainly as it can be written.
 
 mod history;
+mod lease_clock;
+mod leases;
 mod transaction;
 mod watching;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use history::History;
+use lease_clock::LeaseClock;
+use leases::GrantedLeases;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
-    Consistency, KeyValueStore, ReadError, ReadReply, ReadRequest, Rejection, Reply, Revision,
-    ScanPage, ScanRequest, Transaction, TransactionOutcome, WriteCommand, WriteError,
+    Consistency, ExpiringLease, KeyValueStore, LeaseId, ReadError, ReadReply, ReadRequest,
+    Rejection, Reply, Revision, ScanPage, ScanRequest, Transaction, TransactionOutcome,
+    WriteCommand, WriteError,
 };
-use history::History;
 
 /// A whole store in memory, with every revision it ever had.
 ///
@@ -22,6 +27,11 @@ use history::History;
 /// obviously right, not fast: it keeps a list of all changes and works out every state from its
 /// beginning, so that each operation costs as much as there were changes. Use it as a test double;
 /// limits and errors are those of a cluster. Clones share one store.
+///
+/// Leases that are granted, and keys that are given a TTL, through the store's traits expire by the
+/// clock of [`crate::runtime`], at the next use of the store. Through [`MemoryStore::execute`] and
+/// [`MemoryStore::grant_lease`] it is a group without a leader: it knows no clock, and leases end
+/// when they are told to.
 ///
 /// ```
 /// use aspen_core::{Key, KeyRange, KeyValueStore, MemoryStore, ScanRequest, Value, WriteCommand};
@@ -53,9 +63,17 @@ use history::History;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    history: Arc<Mutex<History>>,
+    contents: Arc<Mutex<Contents>>,
     /// Wakes watches.
     moved: Arc<Notify>,
+}
+
+/// Everything in the store.
+#[derive(Debug, Default)]
+struct Contents {
+    history: History,
+    leases: GrantedLeases,
+    clock: LeaseClock,
 }
 
 impl MemoryStore {
@@ -66,17 +84,49 @@ impl MemoryStore {
 
     /// The last change.
     pub fn revision(&self) -> Revision {
-        self.history.lock().revision()
+        self.contents.lock().history.revision()
     }
 
     /// Runs a transaction as a group would.
     pub fn execute(&self, transaction: &Transaction) -> Reply {
-        let executed = transaction::execute(&mut self.history.lock(), transaction);
+        let reply = self.contents.lock().execute(transaction);
         self.moved.notify_waiters();
-        match executed {
-            Ok(outcome) => Reply::Transaction(outcome),
-            Err(rejection) => Reply::Rejected(rejection),
-        }
+        reply
+    }
+
+    /// Grants a lease as a group would.
+    pub fn grant_lease(&self, lease: LeaseId, ttl_ms: u64) -> Reply {
+        self.contents.lock().leases.grant(lease, ttl_ms).unwrap_or_else(Reply::Rejected)
+    }
+
+    /// Revokes a lease as a group would.
+    pub fn revoke_lease(&self, lease: LeaseId) -> Reply {
+        let reply = {
+            let Contents { history, leases, .. } = &mut *self.contents.lock();
+            leases.revoke(history, lease).unwrap_or_else(Reply::Rejected)
+        };
+        self.moved.notify_waiters();
+        reply
+    }
+
+    /// Ends leases as a group would whose leader says that their time is over.
+    pub fn expire_leases(&self, expiring: &[ExpiringLease]) -> Reply {
+        let reply = {
+            let Contents { history, leases, .. } = &mut *self.contents.lock();
+            leases.expire(history, expiring)
+        };
+        self.moved.notify_waiters();
+        reply
+    }
+
+    /// Every lease in force, private ones included, with its TTL in milliseconds.
+    pub fn granted_leases(&self) -> Vec<(ExpiringLease, u64)> {
+        let contents = self.contents.lock();
+        let all = contents.leases.granted.iter();
+        let named = |(lease, granted): (&LeaseId, &leases::Granted)| {
+            (ExpiringLease { lease: *lease, grant: granted.grant }, granted.ttl_ms)
+        };
+        all.map(named).collect()
     }
 
     /// Forgets history below `horizon`, as a group would; answers the horizon now in force.
@@ -84,7 +134,16 @@ impl MemoryStore {
     /// # Errors
     /// [`Rejection::FutureRevision`] when the store has not reached the horizon.
     pub fn compact(&self, horizon: Revision) -> Result<Revision, Rejection> {
-        self.history.lock().compact(horizon)
+        self.contents.lock().history.compact(horizon)
+    }
+}
+
+impl Contents {
+    fn execute(&mut self, transaction: &Transaction) -> Reply {
+        match transaction::execute(&mut self.history, &mut self.leases, transaction) {
+            Ok(outcome) => Reply::Transaction(outcome),
+            Err(rejection) => Reply::Rejected(rejection),
+        }
     }
 }
 
@@ -100,16 +159,24 @@ fn requested(consistency: Consistency) -> Option<Revision> {
 impl KeyValueStore for MemoryStore {
     async fn read(&self, request: ReadRequest) -> Result<ReadReply, ReadError> {
         request.validate()?;
-        self.history.lock().read(&request.keys, requested(request.consistency))
+        let contents = self.up_to_date();
+        contents.history.read(&request.keys, requested(request.consistency))
     }
 
     async fn scan(&self, request: ScanRequest) -> Result<ScanPage, ReadError> {
         request.validate()?;
-        self.history.lock().scan(&request, requested(request.effective_consistency()))
+        let contents = self.up_to_date();
+        contents.history.scan(&request, requested(request.effective_consistency()))
     }
 
     async fn write(&self, command: WriteCommand) -> Result<TransactionOutcome, WriteError> {
-        match self.execute(&command.into_transaction()?) {
+        let transaction = command.into_transaction()?;
+        let mut contents = self.up_to_date();
+        let reply = contents.execute(&transaction);
+        contents.start_clocks();
+        drop(contents);
+        self.moved.notify_waiters();
+        match reply {
             Reply::Transaction(outcome) => Ok(outcome),
             Reply::Rejected(rejection) => Err(WriteError::not_applied(rejection)),
             other => {

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClusterId, ClusterStatus, Command, ControlError, EndpointKey, GroupId, GroupMetrics, NodeId,
-    NodeRecord, ReadError, ReadReply, ReadRequest, Reply, ScanPage, ScanRequest, SessionStamp,
-    WatchPoll, WatchPollError, WatchReply, WriteError,
+    ClusterId, ClusterStatus, Command, ControlError, EndpointKey, GroupId, GroupMetrics,
+    LeaseRequest, LeaseResponse, NodeId, NodeRecord, ReadError, ReadReply, ReadRequest, Reply,
+    ScanPage, ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply, WriteError,
 };
 
 /// One request of a client. Requests of one batch are independent of each other.
@@ -46,6 +46,14 @@ pub enum ClientRequest {
         /// What to wait for.
         poll: WatchPoll,
     },
+
+    /// Keeps leases alive, or asks about them.
+    Lease {
+        /// The group that granted them.
+        group: GroupId,
+        /// What to do.
+        request: LeaseRequest,
+    },
 }
 
 /// The answer to a [`ClientRequest`], of the matching variant.
@@ -61,6 +69,8 @@ pub enum ClientResponse {
     Control(Result<ControlResponse, ControlError>),
     /// To `Watch`.
     Watch(Result<WatchReply, WatchPollError>),
+    /// To `Lease`.
+    Lease(Result<LeaseResponse, ReadError>),
 }
 
 /// A request about the cluster itself.

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_core::runtime::Instant;
-use aspen_core::{ClientRequest, ClientResponse, Consistency, MESSAGE_BYTES_MAX};
+use aspen_core::{ClientRequest, ClientResponse, Consistency, LeaseRequest, MESSAGE_BYTES_MAX};
+use tokio::sync::Semaphore;
 
 use crate::CallError;
 use crate::deadline::{deadline_after, within};
 use crate::lane::{Lane, exchange_one, not_sent};
 use crate::size::request_bytes_max;
 use crate::slot::Slot;
-use tokio::sync::Semaphore;
 
 /// How many requests travel in one batch. A longer batch costs less per request; in a shorter one
 /// a request waits for fewer others.
@@ -59,8 +59,10 @@ impl LaneKind {
                 Consistency::Linearizable | Consistency::Lease => Self::Read,
                 Consistency::Stale | Consistency::AtRevision(_) => Self::LocalRead,
             },
+            ClientRequest::Lease { request: LeaseRequest::KeepAlive { .. }, .. } => Self::Read,
             ClientRequest::Scan { .. }
             | ClientRequest::Control(_)
+            | ClientRequest::Lease { .. }
             | ClientRequest::Watch { .. } => Self::Other,
         }
     }

@@ -282,6 +282,7 @@ fn within_limit(response: ClientResponse) -> (ClientResponse, usize) {
         ClientResponse::Control(_) => {
             ClientResponse::Control(Err(aspen_core::ControlError::Invalid(limit.to_string())))
         }
+        ClientResponse::Lease(_) => ClientResponse::Lease(Err(ReadError::Invalid(limit))),
     };
     let len = response_bytes_max(&response);
     (response, len)

@@ -3,8 +3,9 @@
 
 use aspen_core::{
     ClientRequest, ClientResponse, Command, ControlRequest, ControlResponse, KEY_BYTES_MAX,
-    KeyRange, KeyValue, MESSAGE_BYTES_MAX, NodeRecord, OperationResult, Reply,
-    TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction, WatchReply,
+    KeyRange, KeyValue, LEASE_LIST_MAX, LeaseRequest, LeaseResponse, MESSAGE_BYTES_MAX, NodeRecord,
+    OperationResult, Reply, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,
+    WatchReply,
 };
 
 /// Fixed fields, tags and lengths of one message or item.
@@ -12,9 +13,12 @@ const MESSAGE: usize = 256;
 const ITEM: usize = 64;
 /// A number at its longest.
 const WATCH_ID: usize = 10;
+/// A lease's id, or a number beside it.
+const LEASE: usize = 16;
 /// Errors hold a text and perhaps two keys.
 const ERROR: usize = 32 * 1024;
 
+const _: () = assert!(LEASE_LIST_MAX * LEASE + MESSAGE < MESSAGE_BYTES_MAX);
 const _: () = assert!(
     TRANSACTION_BYTES_MAX + TRANSACTION_OPERATIONS_MAX * ITEM + MESSAGE < MESSAGE_BYTES_MAX,
     "every legal transaction fits a message"
@@ -40,6 +44,10 @@ pub(crate) fn request_bytes_max(request: &ClientRequest) -> usize {
                 let adds: usize = poll.add.iter().map(|add| ITEM + range(&add.range)).sum();
                 adds + poll.remove.len() * ITEM
             }
+            ClientRequest::Lease { request: LeaseRequest::KeepAlive { leases }, .. } => {
+                leases.len() * LEASE
+            }
+            ClientRequest::Lease { .. } => LEASE,
         }
 }
 
@@ -59,11 +67,13 @@ pub(crate) fn response_bytes_max(response: &ClientResponse) -> usize {
             ClientResponse::Propose(Ok(reply)) => reply_bytes(reply),
             ClientResponse::Control(Ok(response)) => control_response(response),
             ClientResponse::Watch(Ok(reply)) => watch_reply(reply),
+            ClientResponse::Lease(Ok(response)) => lease_response(response),
             ClientResponse::Read(Err(_))
             | ClientResponse::Scan(Err(_))
             | ClientResponse::Propose(Err(_))
             | ClientResponse::Control(Err(_))
             | ClientResponse::Watch(Err(_)) => ERROR,
+            ClientResponse::Lease(Err(_)) => ERROR,
         }
 }
 
@@ -90,11 +100,27 @@ fn transaction(transaction: &Transaction) -> usize {
     transaction.len_bytes() + items * ITEM
 }
 
+fn lease_response(response: &LeaseResponse) -> usize {
+    match response {
+        LeaseResponse::KeptAlive(kept) => kept.len() * LEASE,
+        LeaseResponse::TimeToLive(None) => 0,
+        LeaseResponse::TimeToLive(Some(status)) => {
+            let keys = status.keys.iter().map(|key| ITEM + key.as_bytes().len());
+            4 * LEASE + keys.sum::<usize>()
+        }
+        LeaseResponse::List { leases, .. } => leases.len() * LEASE,
+    }
+}
+
 fn reply_bytes(reply: &Reply) -> usize {
     match reply {
         Reply::Transaction(outcome) => outcome.results.iter().map(result).sum(),
         Reply::Rejected(_) => ERROR,
-        Reply::SessionOpen | Reply::Compacted { .. } => 0,
+        Reply::SessionOpen
+        | Reply::Compacted { .. }
+        | Reply::LeaseGranted { .. }
+        | Reply::LeaseRevoked { .. }
+        | Reply::LeasesExpired { .. } => 0,
     }
 }
 

@@ -131,6 +131,10 @@ fn stores(command: &Command) -> bool {
             let mut operations = transaction.success.iter().chain(&transaction.failure);
             operations.any(Operation::stores)
         }
-        Command::OpenSession { .. } | Command::Compact { .. } => false,
+        Command::GrantLease { .. } => true,
+        Command::OpenSession { .. }
+        | Command::Compact { .. }
+        | Command::RevokeLease { .. }
+        | Command::ExpireLeases { .. } => false,
     }
 }

@@ -51,6 +51,10 @@ impl RequestHandler for Service {
                 | ClientRequest::Watch { .. } => {
                     others.push((position, request));
                 }
+
+                ClientRequest::Lease { .. } => {
+                    others.push((position, request));
+                }
             }
         }
         batch.run(&self.core, caller, others).await

@@ -22,6 +22,9 @@ const LEASE_RETRY: Duration = Duration::from_millis(10);
 /// What a proposal adds to its batch beside its keys and values.
 const PROPOSAL_OVERHEAD_BYTES: usize = 64;
 
+/// What a lease that is to end adds to its batch.
+const EXPIRING_LEASE_BYTES: usize = 18;
+
 /// The proposals of one call.
 pub(crate) struct Waiting {
     proposals: Vec<Proposal>,
@@ -46,7 +49,11 @@ pub(crate) fn proposal_len_bytes(proposal: &Proposal) -> usize {
     PROPOSAL_OVERHEAD_BYTES
         + match &proposal.command {
             Command::Transaction(transaction) => transaction.len_bytes(),
-            Command::OpenSession { .. } | Command::Compact { .. } => 0,
+            Command::ExpireLeases { leases } => leases.len() * EXPIRING_LEASE_BYTES,
+            Command::OpenSession { .. }
+            | Command::Compact { .. }
+            | Command::GrantLease { .. }
+            | Command::RevokeLease { .. } => 0,
         }
 }
 

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use aspen_core::runtime::{self, Elapsed};
 use aspen_core::{
-    GroupId, GroupMetrics, NodeId, NodeRecord, Proposal, ReadError, ReadReply, ReadRequest, Reply,
-    Revision, ScanPage, ScanRequest, WriteError,
+    Command, GroupId, GroupMetrics, LeaseId, LeaseRequest, LeaseResponse, NodeId, NodeRecord,
+    Proposal, ReadError, ReadReply, ReadRequest, Reply, Revision, ScanPage, ScanRequest,
+    WriteError,
 };
 use aspen_storage::StateMachine;
 use openraft::async_runtime::watch::WatchReceiver;
+use tokio::sync::mpsc;
 
 use crate::joint::joint;
+use crate::leases::LeaseKeeper;
 use crate::proposer::Proposer;
 use crate::reader::Reader;
 use crate::replica::Replica;
@@ -27,13 +30,21 @@ pub struct Group {
     pub(crate) snapshots: SnapshotReceiver,
     proposer: Proposer,
     reader: Reader,
+    leases: Arc<LeaseKeeper>,
+    /// The task that ends leases runs while this is there.
+    _lease_expiry: mpsc::Sender<()>,
 }
 
 impl Group {
     pub(crate) fn new(replica: Arc<Replica>) -> Self {
+        let leases = Arc::new(LeaseKeeper::new(replica.clone()));
+        let (alive, while_alive) = mpsc::channel(1);
+        runtime::spawn(crate::lease_expiry::run(leases.clone(), while_alive));
         Self {
             proposer: Proposer::start(replica.clone()),
             reader: Reader::start(replica.clone()),
+            leases,
+            _lease_expiry: alive,
             snapshots: SnapshotReceiver::default(),
             replica,
         }
@@ -53,7 +64,8 @@ impl Group {
     /// # Errors
     /// Each result says by [`aspen_core::Applied`] whether its write may have happened. The bound
     /// on what is in flight is `operations_in_flight_max`, counted in proposals.
-    pub async fn propose(&self, proposals: Vec<Proposal>) -> Vec<Result<Reply, WriteError>> {
+    pub async fn propose(&self, mut proposals: Vec<Proposal>) -> Vec<Result<Reply, WriteError>> {
+        proposals.iter_mut().for_each(draw_lease);
         self.proposer.propose(proposals).await
     }
 
@@ -82,6 +94,14 @@ impl Group {
     /// See [`ReadError`].
     pub async fn read_revision(&self) -> Result<Revision, ReadError> {
         self.reader.read_revision().await
+    }
+
+    /// Keeps leases alive, or tells how they are. Only the leader knows; others answer who leads.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; after any, some of the leases may have been kept alive.
+    pub async fn lease(&self, request: LeaseRequest) -> Result<LeaseResponse, ReadError> {
+        self.leases.answer(&self.reader, request).await
     }
 
     /// What this replica knows of its group.
@@ -138,6 +158,16 @@ impl Group {
         if let Err(error) = self.replica.raft.shutdown().await {
             tracing::warn!(group = %self.id(), %error, "consensus did not stop cleanly");
         }
+    }
+}
+
+/// Draws the id of a lease that its client has not chosen. It must not be drawn by `apply`, which
+/// does the same on every replica.
+fn draw_lease(proposal: &mut Proposal) {
+    if let Command::GrantLease { lease, .. } = &mut proposal.command
+        && *lease == LeaseId::UNCHOSEN
+    {
+        *lease = LeaseId::drawn(runtime::random_u64());
     }
 }
 

@@ -6,6 +6,8 @@
 //!   from there on: encoded once by the leader, kept in the log, sent to followers, applied.
 //! * **Reads** ([`Group::read`], [`Group::scan`]) wait until this replica has applied what the
 //!   leader had committed when a quorum confirmed it; waiting reads share that confirmation.
+//! * **Leases** ([`Group::lease`]) end by the leader's clock, and by a committed command; a new
+//!   leader gives each its whole time anew, so that none ends early.
 //! * **Appends return when they are durable.** What followers acknowledge survives a crash, and
 //!   `apply` never outruns the log.
 //! * **Snapshots are promises.** The log is purged as soon as the state machine's own durable state
@@ -37,6 +39,9 @@ mod durability;
 mod entry_cache;
 mod in_flight;
 mod joint;
+mod lease_deadlines;
+mod lease_expiry;
+mod leases;
 mod log_adapter;
 mod maintenance;
 mod membership_change;

@@ -42,6 +42,12 @@ impl Reader {
         self.read_mixed(requests).await
     }
 
+    /// Waits until a quorum has confirmed the leader, later than this was called, and this replica
+    /// has applied what was committed then.
+    pub(crate) async fn confirm(&self) -> Result<(), ReadError> {
+        self.linearizable.pass().await
+    }
+
     /// Reads of different freshness: each waits for the fence that it needs.
     async fn read_mixed(&self, requests: Vec<ReadRequest>) -> ReadResults {
         let mut results = vec![None; requests.len()];

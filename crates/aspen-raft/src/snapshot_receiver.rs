@@ -170,6 +170,7 @@ mod tests {
             revision: Revision::new(0),
             horizon: Revision::new(0),
             clock_ms: 0,
+            lease_grants: 0,
         };
         let mut writer = SnapshotWriter::create(&path, &header).unwrap();
         writer.row(b"a row").unwrap();

@@ -18,7 +18,8 @@ pub use log::{
     MemoryLogStore, RedbLogStore,
 };
 pub use state::{
-    AppliedState, Change, Changes, ChangesRequest, Entry, EntryPayload, MemoryDisk,
-    MemoryStateMachine, MemoryTables, Position, SnapshotFile, SqliteStateMachine, StateError,
-    StateMachine, StateOptions, Tables,
+    AppliedState, Change, Changes, ChangesRequest, Entry, EntryPayload, Lease, LeaseChange,
+    LeaseFeed, LeaseNews, LeaseTable, LeaseTerms, LeasedKeys, MemoryDisk, MemoryStateMachine,
+    MemoryTables, Position, SnapshotFile, SqliteStateMachine, StateError, StateMachine,
+    StateOptions, Tables,
 };

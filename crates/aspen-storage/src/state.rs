@@ -5,6 +5,8 @@ mod changes;
 mod error;
 mod fault_point;
 mod group_state;
+mod lease_feed;
+mod leases;
 mod machine;
 mod memory_machine;
 mod memory_tables;
@@ -17,7 +19,11 @@ mod tables;
 pub use changes::{Change, Changes, ChangesRequest};
 pub use error::StateError;
 pub use group_state::GroupState;
-pub use machine::{AppliedState, Entry, EntryPayload, Position, SnapshotFile, StateMachine};
+pub use lease_feed::{LeaseFeed, LeaseNews};
+pub use leases::{Lease, LeaseChange, LeaseTable, LeaseTerms};
+pub use machine::{
+    AppliedState, Entry, EntryPayload, LeasedKeys, Position, SnapshotFile, StateMachine,
+};
 pub use memory_machine::{MemoryDisk, MemoryStateMachine};
 pub use memory_tables::MemoryTables;
 pub use page::PageBuilder;

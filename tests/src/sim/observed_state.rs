@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aspen_core::runtime::watch;
-use aspen_core::{Key, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec, runtime};
+use aspen_core::{Key, LeaseId, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec, runtime};
 use aspen_storage::{
-    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, SnapshotFile, StateError,
-    StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, LeaseFeed, LeaseTerms, LeasedKeys,
+    SnapshotFile, StateError, StateMachine,
 };
 use async_trait::async_trait;
 
@@ -98,6 +98,22 @@ impl StateMachine for ObservedState {
         self.oracle.flushed(self.replica, place(&self.inner.flushed()));
         self.show();
         Ok(replies)
+    }
+
+    fn lease_feed(&self) -> &LeaseFeed {
+        self.inner.lease_feed()
+    }
+
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        self.inner.leases().await
+    }
+
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        self.inner.leased(lease, keys_max).await
     }
 
     async fn read(

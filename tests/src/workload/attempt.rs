@@ -72,9 +72,14 @@ impl Context {
         self.served(answer).await
     }
 
+    /// Waits for an answer; `None` when it does not come.
+    pub(super) async fn patiently<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        runtime::timeout(ANSWER_PATIENCE, answer).await.ok()
+    }
+
     /// What a read's answer is worth. An error that a well-formed read never meets is a violation;
     /// after any other the client pauses, unless it only came too late to see the past.
-    async fn served<T>(
+    pub(super) async fn served<T>(
         &self,
         answer: Result<Result<T, ReadError>, runtime::Elapsed>,
     ) -> Result<Option<T>, Violation> {

@@ -27,6 +27,7 @@ fn part_of(context: &Context) -> Context {
         clients: context.clients,
         store: context.store.clone(),
         watch: context.watch.clone(),
+        leases: context.leases.clone(),
         recorder: context.recorder.clone(),
         random: context.random.fork(),
         stop: context.stop.clone(),

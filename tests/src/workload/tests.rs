@@ -1,5 +1,6 @@
 //! Every workload passes on a store that fails as it may, and finds the lies that it is there for.
 
+mod faulty_leases;
 mod faulty_store;
 mod faulty_watch;
 mod lie;
@@ -70,6 +71,7 @@ workload_tests! {
     sideband: StaleReads, LostWrites, FalseRevisions, Rollbacks;
     transactions: LostWrites, RepeatedWrites, TornWrites, ForgottenConditions,
         FalseFailures, Rollbacks;
+    leases: EarlyEnds, EndlessLeases, OutlivingKeys;
     watch: SkippedEvents, RepeatedEvents, TornEvents, LostWrites;
     lists: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions, FalseFailures,
         Rollbacks;

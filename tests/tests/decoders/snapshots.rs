@@ -107,6 +107,7 @@ fn header() -> SnapshotHeader {
         revision: aspen_core::Revision::new(50),
         horizon: aspen_core::Revision::ZERO,
         clock_ms: 5,
+        lease_grants: 3,
     }
 }
 

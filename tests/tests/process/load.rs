@@ -68,6 +68,7 @@ impl Load {
             clients: CLIENTS,
             store: self.store.clone(),
             watch: Arc::new(self.client.clone()),
+            leases: Arc::new(self.client.clone()),
             recorder: self.recorder.clone(),
             random: self.random.fork(),
             stop: self.stop.clone(),

@@ -9,7 +9,7 @@ use crate::load::Load;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_of_five_two_followers_then_the_leader_are_killed() {
     let mut cluster = ProcessCluster::start(5).await;
-    let load = Load::start(&cluster, &["bank", "append_once", "watch"], 2).await;
+    let load = Load::start(&cluster, &["bank", "append_once", "watch", "leases"], 2).await;
     let leader = cluster.wait_leader(|_| true).await;
     let followers: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != leader).collect();
     load.more_writes(100, &cluster).await;

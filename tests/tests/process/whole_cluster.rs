@@ -23,7 +23,7 @@ async fn process_all_nodes_stop_in_order_and_return() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_all_nodes_are_killed_and_return() {
     let mut cluster = ProcessCluster::start(3).await;
-    let load = Load::start(&cluster, &["bank", "append_once", "watch"], 4).await;
+    let load = Load::start(&cluster, &["bank", "append_once", "watch", "leases"], 4).await;
     for _ in 0..3 {
         load.more_writes(200, &cluster).await;
         cluster.kill_all();

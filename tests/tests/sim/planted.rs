@@ -53,3 +53,8 @@ fn slow_a_snapshot_that_drops_a_key_is_found() {
 fn slow_a_watch_that_skips_a_revision_is_found() {
     is_found("watch-skips-revision", "watch", 10);
 }
+
+#[test]
+fn slow_a_lease_that_ends_with_its_leader_is_found() {
+    is_found("lease-expires-early", "leases", 10);
+}

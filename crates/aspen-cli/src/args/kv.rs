@@ -2,8 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use aspen_core::LeaseId;
 use clap::{ArgGroup, Args, Subcommand};
+
+use super::lease::parse_lease;
+use super::parse_duration;
 
 /// Read and write keys.
 #[derive(Debug, Subcommand)]
@@ -78,6 +83,12 @@ pub(crate) struct SetArgs {
     /// Read the value from a file, byte for byte.
     #[arg(long, conflicts_with = "value")]
     pub(crate) file: Option<PathBuf>,
+    /// Attach the key to this lease: it is deleted when the lease ends.
+    #[arg(long, value_name = "ID", value_parser = parse_lease)]
+    pub(crate) lease: Option<LeaseId>,
+    /// Delete the key after this time unless it is changed before: seconds, or with a unit.
+    #[arg(long, value_parser = parse_duration, conflicts_with = "lease")]
+    pub(crate) ttl: Option<Duration>,
     #[command(flatten)]
     pub(crate) encoding: KeyArgs,
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use aspen_core::{Consistency, Key, KeyRange, Revision, VALUE_BYTES_MAX, Value};
 
@@ -58,6 +59,11 @@ impl ConsistencyArgs {
             _ => Consistency::Linearizable,
         }
     }
+}
+
+/// A duration as the store counts it.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A value as typed.

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use aspen_core::{KeyRange, KeyValueStore, OperationResult, TransactionOutcome, WriteCommand};
+use aspen_core::{
+    KeyRange, KeyValueStore, Operation, OperationResult, TransactionOutcome, WriteCommand,
+};
 use serde_json::{Value as Json, json};
 
 use super::input;
@@ -24,7 +26,11 @@ pub(super) async fn set(
         (None, Some(value)) if value == "-" => input::value_from(Path::new("-"))?,
         (None, value) => input::value(value.as_deref().unwrap_or_default().as_bytes())?,
     };
-    let outcome = store.write(WriteCommand::Set { key, value }).await?;
+    let put = match (args.lease, args.ttl) {
+        (None, Some(ttl)) => Operation::PutTtl { key, value, ttl_ms: input::milliseconds(ttl) },
+        (lease, _) => Operation::Put { key, value, lease },
+    };
+    let outcome = store.write(WriteCommand::Batch { operations: vec![put] }).await?;
     print_done(&outcome, output)
 }
 

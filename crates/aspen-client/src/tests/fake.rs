@@ -314,6 +314,7 @@ impl Script {
             ClientRequest::Watch { .. } => {
                 ClientResponse::Watch(Err(WatchPollError::UnknownSession))
             }
+            ClientRequest::Lease { .. } => panic!("no leases here"),
             ClientRequest::Propose { .. } => panic!("proposals go elsewhere"),
         }
     }

@@ -67,6 +67,17 @@ pub enum Operation {
         /// The lease to attach it to; `None` detaches.
         lease: Option<LeaseId>,
     },
+    /// Sets a key that goes away by itself, unless it is changed before: it gets a lease of its
+    /// own, which ends with its next change.
+    PutTtl {
+        /// The key.
+        key: Key,
+        /// Its new value.
+        value: Value,
+        /// How long it lives, in milliseconds, within [`crate::LEASE_TTL_MS_MIN`] and
+        /// [`crate::LEASE_TTL_MS_MAX`].
+        ttl_ms: u64,
+    },
 }
 
 impl Operation {
@@ -85,7 +96,12 @@ impl Operation {
                 let (most, limit) = (SCAN_RESULTS_MAX as usize, *limit as usize);
                 Err(InvalidRequest::limit("SCAN_RESULTS_MAX", most, limit))
             }
-            Self::PutVersionstamped { key, value, position, .. } => position.validate(key, value),
+            Self::Put { lease: Some(lease), .. } => lease.validate(),
+            Self::PutVersionstamped { key, value, position, lease } => {
+                position.validate(key, value)?;
+                lease.map_or(Ok(()), |lease| lease.validate())
+            }
+            Self::PutTtl { ttl_ms, .. } => crate::validate_ttl(*ttl_ms),
             _ => Ok(()),
         }
     }
@@ -93,7 +109,7 @@ impl Operation {
     /// Whether the step can leave more data behind than it found.
     pub fn stores(&self) -> bool {
         match self {
-            Self::Put { .. } | Self::PutVersionstamped { .. } => true,
+            Self::Put { .. } | Self::PutVersionstamped { .. } | Self::PutTtl { .. } => true,
             Self::Atomic { operation, .. } => {
                 !matches!(operation, AtomicOperation::CompareAndClear(_))
             }
@@ -105,9 +121,9 @@ impl Operation {
     /// The bytes that a transaction's limit counts.
     pub fn len_bytes(&self) -> usize {
         match self {
-            Self::Put { key, value, .. } | Self::PutVersionstamped { key, value, .. } => {
-                key.as_bytes().len() + value.len()
-            }
+            Self::Put { key, value, .. }
+            | Self::PutVersionstamped { key, value, .. }
+            | Self::PutTtl { key, value, .. } => key.as_bytes().len() + value.len(),
             Self::Atomic { key, operation } => key.as_bytes().len() + operation.operand().len(),
             Self::Delete { key } | Self::Get { key } => key.as_bytes().len(),
             Self::DeleteRange { range } | Self::Scan { range, .. } => {

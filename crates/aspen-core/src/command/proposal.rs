@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded::bounded_by;
-use crate::{ClientId, Revision, SessionStamp, Transaction};
+use crate::{ClientId, EXPIRE_LEASES_MAX, LeaseId, Revision, SessionStamp, Transaction};
 
 /// How many proposals one log entry may carry. Leaders gather far fewer; it bounds what an entry
 /// can cost those who decode it.
 pub const BATCH_PROPOSALS_MAX: usize = 16 * 1024;
 
 bounded_by!(proposals_bound, BATCH_PROPOSALS_MAX);
+bounded_by!(leases_bound, EXPIRE_LEASES_MAX);
 
 /// Something a group does by agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,36 @@ pub enum Command {
         /// The oldest revision that stays readable.
         horizon: Revision,
     },
+    /// Grants a lease.
+    GrantLease {
+        /// Its id. [`LeaseId::UNCHOSEN`] until the leader has drawn one, which it does before the
+        /// command is replicated.
+        lease: LeaseId,
+        /// Its time to live, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// Ends a lease and deletes its keys.
+    RevokeLease {
+        /// The lease.
+        lease: LeaseId,
+    },
+    /// Ends leases whose time is over, as the leader's clock has decided, and deletes their keys.
+    ExpireLeases {
+        /// The leases, at most [`EXPIRE_LEASES_MAX`]. They end in this order, as far as their keys
+        /// fit [`crate::DELETE_RANGE_KEYS_MAX`]; those that have ended already are passed over.
+        #[serde(with = "leases_bound")]
+        leases: Vec<ExpiringLease>,
+    },
+}
+
+/// A lease whose time is over. An id may be granted again once its lease has ended, and that lease
+/// must not end in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiringLease {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Which of the group's grants made it.
+    pub grant: u64,
 }
 
 /// One command with the session that makes it apply once.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded::bounded_by;
-use crate::{Key, KeyRange, OperationResult, Revision, TRANSACTION_OPERATIONS_MAX};
+use crate::{Key, KeyRange, LeaseId, OperationResult, Revision, TRANSACTION_OPERATIONS_MAX};
 
 bounded_by!(results_bound, TRANSACTION_OPERATIONS_MAX);
 
@@ -21,6 +21,29 @@ pub enum Reply {
     },
     /// The command had no effect.
     Rejected(Rejection),
+    /// The lease is granted.
+    LeaseGranted {
+        /// Its id.
+        lease: LeaseId,
+        /// Its time to live, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// The lease has ended and its keys are deleted.
+    LeaseRevoked {
+        /// The group's revision after it; that of the deletions when there were any.
+        revision: Revision,
+        /// How many keys were deleted.
+        keys: u64,
+    },
+    /// Leases have ended and their keys are deleted.
+    LeasesExpired {
+        /// The group's revision after it; that of the deletions when there were any.
+        revision: Revision,
+        /// How many leases ended.
+        leases: u64,
+        /// How many keys were deleted.
+        keys: u64,
+    },
 }
 
 /// What a transaction did.
@@ -91,6 +114,32 @@ pub enum Rejection {
     /// be; clients that settle their writes, or whose sessions end, make room.
     #[error("{limit} results of writes are kept for retries (SESSION_RESULTS_MAX)")]
     TooManyResults {
+        /// The limit.
+        limit: u64,
+    },
+    /// A lease of this id is granted already.
+    #[error("lease {lease} exists already")]
+    LeaseExists {
+        /// The id.
+        lease: LeaseId,
+    },
+    /// The lease was never granted, or has ended.
+    #[error("there is no lease {lease}, or it has ended")]
+    NoSuchLease {
+        /// The id.
+        lease: LeaseId,
+    },
+    /// The group has as many leases as it may have.
+    #[error("{limit} leases are granted (LEASE_COUNT_MAX)")]
+    TooManyLeases {
+        /// The limit.
+        limit: u64,
+    },
+    /// The lease would have more keys than it may have.
+    #[error("lease {lease} would have more than {limit} keys (LEASE_KEYS_MAX)")]
+    TooManyLeaseKeys {
+        /// The lease.
+        lease: LeaseId,
         /// The limit.
         limit: u64,
     },

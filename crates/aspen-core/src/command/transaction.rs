@@ -1,6 +1,7 @@
 //! The one replicated transaction form.
 
-use serde::ser::{Error as _, SerializeStruct};
+use serde::ser::Error as _;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::bounded;

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::time::Duration;
+
 use super::*;
-use crate::{ErrorKind, Key, KeyRange, Operation, ScanOrder, Value};
+use crate::{ErrorKind, Key, KeyRange, Leases, Operation, ScanOrder, Value};
 
 fn key(text: &str) -> Key {
     Key::try_from(text).unwrap()
@@ -106,4 +108,79 @@ async fn a_read_ends_at_its_byte_limit() {
     let error = store.read(read(8)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("READ_BYTES_MAX"), "{error}");
+}
+
+fn attached(name: &str, lease: LeaseId) -> WriteCommand {
+    let put = Operation::Put { key: key(name), value: Value::default(), lease: Some(lease) };
+    WriteCommand::Batch { operations: vec![put] }
+}
+
+/// Lets time pass for every lease.
+fn pass(store: &MemoryStore, time: Duration) {
+    store.contents.lock().clock.deadlines.values_mut().for_each(|deadline| *deadline -= time);
+}
+
+#[tokio::test]
+async fn keys_go_with_their_lease_unless_it_is_kept_alive() {
+    let store = MemoryStore::new();
+    let lease = store.grant(None, 10_000).await.unwrap().lease;
+    store.write(attached("a", lease)).await.unwrap();
+    store.write(attached("b", lease)).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [lease]);
+    pass(&store, Duration::from_secs(9));
+    assert_eq!(store.keep_alive(vec![lease]).await.unwrap(), [Some(10_000)]);
+    pass(&store, Duration::from_secs(9));
+    let status = store.time_to_live(lease, true).await.unwrap().unwrap();
+    assert!(status.remaining_ms <= 1_000 && status.keys_attached == 2, "{status:?}");
+    assert_eq!(status.keys, [key("a"), key("b")]);
+    pass(&store, Duration::from_secs(1));
+    let page = store.scan(ScanRequest::new(KeyRange::all())).await.unwrap();
+    assert_eq!((page.entries.len(), page.revision), (0, Revision::new(3)));
+    assert_eq!(store.keep_alive(vec![lease]).await.unwrap(), [None]);
+    let gone = store.write(attached("c", lease)).await.unwrap_err();
+    assert!(gone.to_string().contains("no lease"), "{gone}");
+}
+
+#[tokio::test]
+async fn a_key_with_a_ttl_goes_by_itself_unless_it_is_changed() {
+    let store = MemoryStore::new();
+    let put =
+        |name: &str| Operation::PutTtl { key: key(name), value: Value::default(), ttl_ms: 1_000 };
+    let operations = vec![put("kept"), put("gone")];
+    store.write(WriteCommand::Batch { operations }).await.unwrap();
+    set(&store, "kept", "2").await;
+    pass(&store, Duration::from_secs(1));
+    let (names, _) = keys(&store, ScanRequest::new(KeyRange::all())).await;
+    assert_eq!(names, ["kept"]);
+    assert!(store.list().await.unwrap().is_empty(), "private leases are not listed");
+    assert_eq!(store.granted_leases(), []);
+}
+
+#[tokio::test]
+async fn leases_are_refused_by_name() {
+    let store = MemoryStore::new();
+    let lease = LeaseId::new(7);
+    store.grant(Some(lease), 1_000).await.unwrap();
+    let twice = store.grant(Some(lease), 1_000).await.unwrap_err();
+    assert_eq!(twice.failure, Rejection::LeaseExists { lease }.into());
+    let short = store.grant(None, 999).await.unwrap_err();
+    assert!(short.to_string().contains("LEASE_TTL_MS_MIN"), "{short}");
+    let private = attached("a", LeaseId::private(Revision::new(1), 0));
+    assert_eq!(store.write(private).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(store.revoke(lease).await.unwrap().keys, 0);
+    let gone = store.revoke(lease).await.unwrap_err();
+    assert_eq!(gone.failure, Rejection::NoSuchLease { lease }.into());
+}
+
+#[test]
+fn an_id_granted_again_is_another_lease() {
+    let store = MemoryStore::new();
+    let lease = LeaseId::new(7);
+    store.grant_lease(lease, 1_000);
+    let first = store.granted_leases()[0].0;
+    store.revoke_lease(lease);
+    store.grant_lease(lease, 1_000);
+    let expired = |leases| Reply::LeasesExpired { revision: Revision::ZERO, leases, keys: 0 };
+    assert_eq!(store.expire_leases(&[first]), expired(0));
+    assert_eq!(store.expire_leases(&[store.granted_leases()[0].0]), expired(1));
 }

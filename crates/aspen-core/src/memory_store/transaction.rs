@@ -1,8 +1,10 @@
 //! What a transaction does to a state.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::history::{History, State};
+use super::leases::GrantedLeases;
 use crate::{
     ATOMIC_BYTES_MAX, AtomicEffect, AtomicOperation, Conflict, DELETE_RANGE_KEYS_MAX,
     InvalidRequest, Key, KeyRange, KeyValue, LeaseId, Operation, OperationResult, ReadConflict,
@@ -13,6 +15,7 @@ use crate::{
 /// Runs a transaction on a copy of the current state and keeps the copy.
 pub(super) fn execute(
     history: &mut History,
+    leases: &mut GrantedLeases,
     transaction: &Transaction,
 ) -> Result<TransactionOutcome, Rejection> {
     transaction.validate().map_err(|error| Rejection::Invalid(error.to_string()))?;
@@ -23,14 +26,18 @@ pub(super) fn execute(
     let succeeded =
         transaction.compares.iter().all(|compare| compare.holds(before.get(&compare.key)));
     let operations = if succeeded { &transaction.success } else { &transaction.failure };
-    let mut run =
-        Run { state: before.clone(), revision: history.revision().next(), atomic_bytes: 0 };
-    let results: Vec<_> = operations.iter().map(|operation| run.step(operation)).collect();
+    check_leases(leases, operations)?;
+    let revision = history.revision().next();
+    let (state, private) = (before.clone(), BTreeMap::new());
+    let mut run = Run { state, revision, atomic_bytes: 0, private };
+    let steps = operations.iter().enumerate();
+    let results: Vec<_> = steps.map(|(place, operation)| run.step(place, operation)).collect();
     check_limits(operations, &results)?;
     if run.atomic_bytes > ATOMIC_BYTES_MAX {
         let error = InvalidRequest::limit("ATOMIC_BYTES_MAX", ATOMIC_BYTES_MAX, run.atomic_bytes);
         return Err(Rejection::Invalid(error.to_string()));
     }
+    *leases = leases.follow(&run.state, &run.private)?;
     history.push(run.revision, &before, &run.state);
     Ok(TransactionOutcome { revision: history.revision(), succeeded, results })
 }
@@ -62,22 +69,34 @@ fn check(history: &History, state: &State, conflict: &ReadConflict) -> Result<()
     Ok(())
 }
 
+/// Every lease that a step names must be in force.
+fn check_leases(leases: &GrantedLeases, operations: &[Operation]) -> Result<(), Rejection> {
+    operations.iter().try_for_each(|operation| match operation {
+        Operation::Put { lease: Some(lease), .. }
+        | Operation::PutVersionstamped { lease: Some(lease), .. }
+            if !leases.granted.contains_key(lease) =>
+        {
+            Err(Rejection::NoSuchLease { lease: *lease })
+        }
+        _ => Ok(()),
+    })
+}
+
 /// A branch while it runs. An entry whose `mod_revision` is this transaction's was changed by it.
 struct Run {
     state: State,
     revision: Revision,
     /// What atomic operations found.
     atomic_bytes: usize,
+    /// The private leases of keys that were given a TTL, with that TTL.
+    private: BTreeMap<LeaseId, u64>,
 }
 
 impl Run {
-    fn step(&mut self, operation: &Operation) -> OperationResult {
+    fn step(&mut self, place: usize, operation: &Operation) -> OperationResult {
         match operation {
             Operation::Put { key, value, lease } => self.put(key, value, *lease),
-            Operation::Delete { key } => {
-                let count = u64::from(self.state.remove(key).is_some());
-                OperationResult::Deleted { count }
-            }
+            Operation::Delete { key } => self.delete(key),
             Operation::DeleteRange { range } => {
                 let before = self.state.len();
                 self.state.retain(|key, _| !range.contains(key.as_bytes()));
@@ -91,7 +110,16 @@ impl Run {
                 let (key, value) = position.fill(key.clone(), value.clone(), stamp);
                 self.put(&key, &value, *lease)
             }
+            Operation::PutTtl { key, value, ttl_ms } => {
+                let lease = LeaseId::private(self.revision, place);
+                self.private.insert(lease, *ttl_ms);
+                self.put(key, value, Some(lease))
+            }
         }
+    }
+
+    fn delete(&mut self, key: &Key) -> OperationResult {
+        OperationResult::Deleted { count: u64::from(self.state.remove(key).is_some()) }
     }
 
     fn atomic(&mut self, key: &Key, operation: &AtomicOperation) -> OperationResult {
@@ -100,7 +128,7 @@ impl Run {
         let lease = found.and_then(|entry| entry.lease);
         match operation.effect(found.map(|entry| &entry.value)) {
             AtomicEffect::Put(value) => self.put(key, &value, lease),
-            AtomicEffect::Delete => self.step(&Operation::Delete { key: key.clone() }),
+            AtomicEffect::Delete => self.delete(key),
             AtomicEffect::Unchanged => OperationResult::Deleted { count: 0 },
         }
     }

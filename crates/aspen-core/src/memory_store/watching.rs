@@ -1,17 +1,18 @@
 //! Watches of the model: each looks through the list of all changes.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::MemoryStore;
 use super::history::History;
 use crate::{
     KeyRange, Revision, Watch, WatchChange, WatchError, WatchEvent, WatchRequest, WatchSource,
-    WatchStream, WatchUpdate,
+    WatchStream, WatchUpdate, runtime,
 };
+
+/// How often a watch looks whether a lease has run out.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl MemoryStore {
     /// Every change of a range after a revision, in the order of revisions and keys, with the state
@@ -24,7 +25,7 @@ impl MemoryStore {
         range: &KeyRange,
         after: Revision,
     ) -> Result<Vec<WatchEvent>, WatchError> {
-        self.history.lock().events(range, after)
+        self.contents.lock().history.events(range, after)
     }
 }
 
@@ -58,7 +59,8 @@ impl History {
 impl Watch for MemoryStore {
     async fn watch(&self, request: WatchRequest) -> Result<WatchStream, WatchError> {
         request.validate()?;
-        let history = self.history.lock();
+        let contents = self.up_to_date();
+        let history = &contents.history;
         let after = match request.from {
             Some(from) => Revision::new(from.get() - 1),
             None => history.revision(),
@@ -66,14 +68,12 @@ impl Watch for MemoryStore {
         if after < history.horizon() {
             history.events(&request.range, after)?;
         }
-        let (history, moved) = (self.history.clone(), self.moved.clone());
-        Ok(WatchStream::new(MemoryWatch { history, moved, request, after }))
+        Ok(WatchStream::new(MemoryWatch { store: self.clone(), request, after }))
     }
 }
 
 struct MemoryWatch {
-    history: Arc<Mutex<History>>,
-    moved: Arc<Notify>,
+    store: MemoryStore,
     request: WatchRequest,
     /// Everything up to here was told.
     after: Revision,
@@ -82,7 +82,8 @@ struct MemoryWatch {
 impl MemoryWatch {
     /// The next revision that the watch is told of, or how far nothing happened.
     fn next_update(&mut self) -> Result<Option<WatchUpdate>, WatchError> {
-        let history = self.history.lock();
+        let contents = self.store.up_to_date();
+        let history = &contents.history;
         let mut events = history.events(&self.request.range, self.after)?;
         events.retain(|event| self.request.filter.admits(event.is_delete()));
         let Some(revision) = events.first().map(WatchEvent::revision) else {
@@ -104,7 +105,7 @@ impl MemoryWatch {
 impl WatchSource for MemoryWatch {
     async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
         loop {
-            let moved = self.moved.clone();
+            let moved = self.store.moved.clone();
             let moved = moved.notified();
             tokio::pin!(moved);
             // Registered before the look: a change between the look and the wait is not missed.
@@ -112,7 +113,8 @@ impl WatchSource for MemoryWatch {
             if let Some(update) = self.next_update()? {
                 return Ok(update);
             }
-            moved.await;
+            // Nobody tells that a lease has run out.
+            let _ = runtime::timeout(LOOK_AGAIN, moved).await;
         }
     }
 }

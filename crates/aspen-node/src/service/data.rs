@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use aspen_core::{
-    Caller, ClientRequest, ClientResponse, Command, GroupId, Proposal, ReadError, ReadRequest,
-    ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply, WriteError, WriteFailure,
+    Caller, ClientRequest, ClientResponse, Command, GroupId, LeaseRequest, LeaseResponse, Proposal,
+    ReadError, ReadRequest, ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply,
+    WriteError, WriteFailure,
 };
 use futures_util::future::{join_all, join3};
 
@@ -118,6 +119,11 @@ async fn other(core: &Core, caller: Caller, request: ClientRequest) -> ClientRes
         ClientRequest::Watch { group, poll } => {
             ClientResponse::Watch(watch(core, caller, group, poll).await)
         }
+
+        ClientRequest::Lease { group, request } => {
+            let answer = lease(core, group, request).await;
+            ClientResponse::Lease(answer.map_err(|error| locate(&core.directory, error)))
+        }
         // The sorting in `handle` sends no other request here.
         ClientRequest::Read { .. } | ClientRequest::Propose { .. } => {
             ClientResponse::Read(Err(ReadError::Bug("a request went astray".to_owned())))
@@ -145,6 +151,15 @@ async fn scan(
 ) -> Result<aspen_core::ScanPage, ReadError> {
     let group = core.host.group(id).ok_or(ReadError::NoSuchGroup(id))?;
     group.scan(request).await
+}
+
+async fn lease(
+    core: &Core,
+    id: GroupId,
+    request: LeaseRequest,
+) -> Result<LeaseResponse, ReadError> {
+    let group = core.host.group(id).ok_or(ReadError::NoSuchGroup(id))?;
+    group.lease(request).await
 }
 
 fn locate(directory: &Directory, error: ReadError) -> ReadError {

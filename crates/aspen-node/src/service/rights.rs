@@ -1,8 +1,8 @@
 //! Who may do what.
 
 use aspen_core::{
-    ClientRequest, ClientResponse, ControlError, ControlRequest, GroupId, ReadError, Rights,
-    WriteError, WriteFailure,
+    ClientRequest, ClientResponse, ControlError, ControlRequest, GroupId, LeaseRequest, ReadError,
+    Rights, WriteError, WriteFailure,
 };
 
 /// Lets a request pass, or answers it with a denial.
@@ -24,6 +24,7 @@ pub(super) fn check(
         }
         ClientRequest::Control(_) => ClientResponse::Control(Err(ControlError::Denied(detail))),
         ClientRequest::Watch { .. } => ClientResponse::Watch(Err(ReadError::Denied(detail).into())),
+        ClientRequest::Lease { .. } => ClientResponse::Lease(Err(ReadError::Denied(detail))),
     })
 }
 
@@ -40,5 +41,9 @@ fn needed(request: &ClientRequest) -> Rights {
             ControlRequest::Status | ControlRequest::Metrics { .. } | ControlRequest::Ticket,
         ) => Rights::Read,
         ClientRequest::Control(_) => Rights::Admin,
+        ClientRequest::Lease { request, .. } => match request {
+            LeaseRequest::TimeToLive { .. } | LeaseRequest::List { .. } => Rights::Read,
+            LeaseRequest::KeepAlive { .. } => Rights::Write,
+        },
     }
 }

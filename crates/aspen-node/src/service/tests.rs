@@ -2,7 +2,8 @@
 
 use aspen_core::{
     ClientId, ClientRequest, ClientResponse, Command, ControlError, ControlRequest, EndpointKey,
-    GroupId, Key, NodeId, NodeRecord, ReadError, ReadRequest, Rights, ShardId, WriteFailure,
+    GroupId, Key, LeaseId, LeaseRequest, NodeId, NodeRecord, ReadError, ReadRequest, Rights,
+    ShardId, WriteFailure,
 };
 
 use super::{admission::decide, rights::check};
@@ -45,6 +46,20 @@ fn writers_write_keys_but_not_the_registry() {
     assert!(matches!(denied, ClientResponse::Control(Err(ControlError::Denied(_)))));
     check(Rights::Admin, remove).unwrap();
     check(Rights::Admin, propose(GroupId::META)).unwrap();
+}
+
+#[test]
+fn readers_ask_about_leases_that_writers_keep_alive() {
+    let lease = |request| ClientRequest::Lease { group: DATA, request };
+    let id = LeaseId::new(7);
+    check(Rights::Read, lease(LeaseRequest::List { after: id })).unwrap();
+    check(Rights::Read, lease(LeaseRequest::TimeToLive { lease: id, with_keys: true })).unwrap();
+    let keep = || lease(LeaseRequest::KeepAlive { leases: vec![id] });
+    match check(Rights::Read, keep()).unwrap_err() {
+        ClientResponse::Lease(Err(ReadError::Denied(_))) => {}
+        other => panic!("{other:?}"),
+    }
+    check(Rights::Write, keep()).unwrap();
 }
 
 #[test]

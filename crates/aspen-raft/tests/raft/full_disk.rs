@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aspen_core::runtime::watch;
 use aspen_core::{
-    ClusterController, Consistency, ControlError, GroupRole, Key, NodeId, ReadReply, Reply,
-    Revision, ScanPage, ScanRequest, runtime,
+    ClusterController, Consistency, ControlError, GroupRole, Key, LeaseId, NodeId, ReadReply,
+    Reply, Revision, ScanPage, ScanRequest, runtime,
 };
 use aspen_raft::{Group, RaftHost, RaftOptions};
 use aspen_storage::{
-    AppliedState, Changes, ChangesRequest, Entry, MemoryLogStore, MemoryStateMachine, SnapshotFile,
-    StateError, StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, LeaseFeed, LeaseTerms, LeasedKeys,
+    MemoryLogStore, MemoryStateMachine, SnapshotFile, StateError, StateMachine,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -52,6 +52,22 @@ impl StateMachine for FullDisk {
 
     async fn apply(&self, entries: Vec<Entry>) -> Result<Vec<Vec<Reply>>, StateError> {
         self.state.apply(entries).await
+    }
+
+    fn lease_feed(&self) -> &LeaseFeed {
+        self.state.lease_feed()
+    }
+
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        self.state.leases().await
+    }
+
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        self.state.leased(lease, keys_max).await
     }
 
     async fn read(

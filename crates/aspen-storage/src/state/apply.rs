@@ -9,6 +9,7 @@
 //! state.
 
 mod conflicts;
+mod leases;
 mod merged_scan;
 mod overlay;
 mod results;
@@ -60,6 +61,11 @@ fn apply_command<T: Tables + ?Sized>(
         Command::Transaction(transaction) => transaction::apply(tables, transaction),
         Command::OpenSession { client } => Ok(sessions::open(tables.group_mut(), client)),
         Command::Compact { horizon } => compact(tables, horizon),
+        Command::GrantLease { lease, ttl_ms } => {
+            Ok(leases::grant(tables.group_mut(), lease, ttl_ms))
+        }
+        Command::RevokeLease { lease } => leases::revoke(tables, lease),
+        Command::ExpireLeases { leases } => leases::expire(tables, &leases),
     }
 }
 

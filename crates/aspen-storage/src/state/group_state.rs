@@ -2,7 +2,7 @@
 
 use aspen_core::Revision;
 
-use super::{Sessions, StateError};
+use super::{LeaseTable, Sessions, StateError};
 
 /// Everything replicated that is not a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct GroupState {
     pub clock_ms: u64,
     /// Open sessions.
     pub sessions: Sessions,
+    /// Leases in force.
+    pub leases: LeaseTable,
 }
 
 impl GroupState {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use aspen_core::runtime::watch;
-use aspen_core::{LogIndex, ReadReply, Reply, Revision, ScanPage, ScanRequest};
+use aspen_core::{Key, LeaseId, LogIndex, ReadReply, Reply, Revision, ScanPage, ScanRequest};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::StateError;
 use super::changes::{Changes, ChangesRequest};
+use super::{LeaseFeed, LeaseTerms, StateError};
 
 /// A place in the log, with consensus' own encoding of it (term and leader inside).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,15 @@ pub struct SnapshotFile {
     pub applied: AppliedState,
 }
 
+/// The keys of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedKeys {
+    /// How many there are.
+    pub count: usize,
+    /// The first of them, in order.
+    pub keys: Vec<Key>,
+}
+
 /// One group's replicated state. Shared behind an `Arc`; reads run beside everything.
 #[async_trait]
 pub trait StateMachine: Send + Sync + 'static {
@@ -96,6 +105,18 @@ pub trait StateMachine: Send + Sync + 'static {
 
     /// The state's revision, as it moves. Ends with the state machine.
     fn revisions(&self) -> watch::Receiver<Revision>;
+    /// News of the leases that entries have granted and ended, for whoever keeps their deadlines.
+    fn lease_feed(&self) -> &LeaseFeed;
+
+    /// Every lease in force, by id.
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError>;
+
+    /// The keys of a lease, at most `keys_max` of them by name; `None` when it is not in force.
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError>;
 
     /// Makes everything applied durable without the log's help, and says how far that is. The log
     /// may be purged up to there.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use aspen_core::runtime::watch;
 use aspen_core::{
-    GroupId, Key, ProposalBatch, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
+    GroupId, Key, LeaseId, ProposalBatch, ReadReply, Reply, Revision, ScanPage, ScanRequest,
+    runtime,
 };
 use async_trait::async_trait;
 
@@ -17,8 +18,8 @@ use disk::{DiskState, Opening};
 
 use super::apply::apply_batch;
 use super::{
-    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, SnapshotFile, StateError,
-    StateMachine, Tables,
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, LeaseFeed, LeaseTerms, LeasedKeys,
+    SnapshotFile, StateError, StateMachine, Tables,
 };
 
 /// A [`StateMachine`] over [`MemoryTables`](super::MemoryTables).
@@ -28,6 +29,7 @@ use super::{
 #[derive(Debug)]
 pub struct MemoryStateMachine {
     opening: Arc<Opening>,
+    leases: LeaseFeed,
 }
 
 impl MemoryStateMachine {
@@ -39,7 +41,7 @@ impl MemoryStateMachine {
     /// The state machine of a disk. Opening a disk takes it from the machine that had it before:
     /// that one stops, as a process that has crashed.
     pub fn open(disk: &MemoryDisk) -> Arc<Self> {
-        Arc::new(Self { opening: Arc::new(disk.open()) })
+        Arc::new(Self { opening: Arc::new(disk.open()), leases: LeaseFeed::default() })
     }
 
     /// Its disk, to open again after a restart.
@@ -91,6 +93,7 @@ impl StateMachine for MemoryStateMachine {
         let mut state = self.opening.state_mut()?;
         let replies = entries.into_iter().map(|entry| apply_entry(&mut state, entry)).collect();
         self.opening.announce(&state);
+        self.leases.feed(&state.tables.group_mut().leases.take_changes());
         replies
     }
 
@@ -122,6 +125,26 @@ impl StateMachine for MemoryStateMachine {
         self.opening.revisions()
     }
 
+    fn lease_feed(&self) -> &LeaseFeed {
+        &self.leases
+    }
+
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        let state = self.opening.state()?;
+        Ok(state.tables.group().leases.iter().map(|(lease, it)| (*lease, it.terms)).collect())
+    }
+
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        let state = self.opening.state()?;
+        let Some(granted) = state.tables.group().leases.get(&lease) else { return Ok(None) };
+        let keys = state.tables.leased(lease, keys_max)?;
+        Ok(Some(LeasedKeys { count: granted.keys, keys }))
+    }
+
     async fn flush(&self) -> Result<AppliedState, StateError> {
         Ok(self.opening.state()?.applied.clone())
     }
@@ -143,7 +166,9 @@ impl StateMachine for MemoryStateMachine {
     }
 
     async fn install_snapshot(&self, path: PathBuf) -> Result<AppliedState, StateError> {
-        self.blocking(move |opening| snapshot::install(opening, &path)).await
+        let installed = self.blocking(move |opening| snapshot::install(opening, &path)).await;
+        self.leases.replaced();
+        installed
     }
 
     async fn check_integrity(&self) -> Result<Vec<String>, StateError> {

@@ -1,21 +1,23 @@
 //! Tables in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use aspen_core::{
-    Key, KeyRange, KeyValue, ReadBytes, ReadReply, Revision, ScanOrder, ScanPage, ScanRequest,
-    WatchPosition,
+    Key, KeyRange, KeyValue, LeaseId, ReadBytes, ReadReply, Revision, ScanOrder, ScanPage,
+    ScanRequest, WatchPosition,
 };
 
 use super::changes::{Changes, ChangesBuilder, ChangesRequest, includes};
-use super::{GroupState, Live, PageBuilder, StateError, Tables, Version};
+use super::{GroupState, Lease, Live, PageBuilder, StateError, Tables, Version};
 
 /// Tables in memory: every key with its versions, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryTables {
     group: GroupState,
     keys: BTreeMap<Key, Vec<Version>>,
+    /// Each lease with the keys attached to it.
+    leased: BTreeMap<LeaseId, BTreeSet<Key>>,
 }
 
 impl MemoryTables {
@@ -24,9 +26,16 @@ impl MemoryTables {
         Self::default()
     }
 
-    /// Tables of these registers and keys, as a snapshot holds them.
-    pub(super) fn from_parts(group: GroupState, keys: BTreeMap<Key, Vec<Version>>) -> Self {
-        Self { group, keys }
+    /// Tables of these registers and keys, as a snapshot holds them; counts the keys of leases.
+    pub(super) fn from_parts(mut group: GroupState, keys: BTreeMap<Key, Vec<Version>>) -> Self {
+        let mut leased = BTreeMap::<LeaseId, BTreeSet<Key>>::new();
+        for (key, versions) in &keys {
+            if let Some(lease) = lease_of(versions) {
+                leased.entry(lease).or_default().insert(key.clone());
+                group.leases.attach(lease, 1);
+            }
+        }
+        Self { group, keys, leased }
     }
 
     /// Every key with its versions, oldest first.
@@ -111,7 +120,30 @@ impl MemoryTables {
 
     /// What is wrong with the tables, nothing when all is well.
     pub fn check_integrity(&self) -> Vec<String> {
-        self.keys.iter().filter_map(|(key, versions)| self.fault(key, versions)).collect()
+        let keys = self.keys.iter().filter_map(|(key, versions)| self.fault(key, versions));
+        keys.chain(self.lease_faults()).collect()
+    }
+
+    /// Every key of a lease is counted, and every lease that has keys is in force.
+    fn lease_faults(&self) -> Vec<String> {
+        let mut counted: BTreeMap<LeaseId, usize> = BTreeMap::new();
+        for lease in self.keys.values().filter_map(|versions| lease_of(versions)) {
+            *counted.entry(lease).or_default() += 1;
+        }
+        let ids: BTreeSet<&LeaseId> =
+            counted.keys().chain(self.group.leases.keys()).chain(self.leased.keys()).collect();
+        let fault = |lease: &&LeaseId| {
+            let keys = counted.get(lease).copied();
+            let granted = self.group.leases.get(lease).map(|lease| lease.keys);
+            let listed = self.leased.get(lease).map(BTreeSet::len);
+            let later = |lease: &Lease| lease.terms.grant >= self.group.leases.grants();
+            let sound = granted == Some(keys.unwrap_or(0))
+                && listed == keys
+                && !self.group.leases.get(lease).is_some_and(later);
+            (!sound)
+                .then(|| format!("lease {lease} has {keys:?} keys, not {granted:?}, {listed:?}"))
+        };
+        ids.iter().filter_map(fault).collect()
     }
 
     fn fault(&self, key: &Key, versions: &[Version]) -> Option<String> {
@@ -125,6 +157,11 @@ impl MemoryTables {
     }
 }
 
+/// The lease that a key's newest version is attached to.
+fn lease_of(versions: &[Version]) -> Option<LeaseId> {
+    versions.last()?.live.as_ref()?.lease
+}
+
 fn fill(page: &mut PageBuilder, mut entries: impl Iterator<Item = KeyValue>) {
     // `any` stops at the key that completes the page.
     let _complete = entries.any(|entry| page.push(entry));
@@ -133,6 +170,23 @@ fn fill(page: &mut PageBuilder, mut entries: impl Iterator<Item = KeyValue>) {
 fn entry_at(key: &Key, versions: &[Version], revision: Revision) -> Option<KeyValue> {
     let after = versions.partition_point(|version| version.mod_revision <= revision);
     versions[..after].last()?.to_key_value(key)
+}
+
+impl MemoryTables {
+    /// Moves a key from the lease that it is attached to now to another.
+    fn attach(&mut self, key: &Key, lease: Option<LeaseId>) {
+        if let Some(before) = self.keys.get(key).and_then(|versions| lease_of(versions))
+            && let Some(keys) = self.leased.get_mut(&before)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.leased.remove(&before);
+            }
+        }
+        if let Some(lease) = lease {
+            self.leased.entry(lease).or_default().insert(key.clone());
+        }
+    }
 }
 
 impl Tables for MemoryTables {
@@ -166,12 +220,17 @@ impl Tables for MemoryTables {
         }))
     }
 
+    fn leased(&self, lease: LeaseId, limit: usize) -> Result<Vec<Key>, StateError> {
+        Ok(self.leased.get(&lease).into_iter().flatten().take(limit).cloned().collect())
+    }
+
     fn commit(
         &mut self,
         revision: Revision,
         changes: BTreeMap<Key, Option<Live>>,
     ) -> Result<(), StateError> {
         for (key, live) in changes {
+            self.attach(&key, live.as_ref().and_then(|live| live.lease));
             self.keys.entry(key).or_default().push(Version { mod_revision: revision, live });
         }
         Ok(())

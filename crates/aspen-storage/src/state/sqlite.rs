@@ -33,6 +33,7 @@ mod head;
 mod head_answers;
 mod install;
 mod integrity;
+mod lease_rows;
 mod open;
 mod options;
 mod pool;
@@ -43,6 +44,7 @@ mod sql;
 mod stored;
 mod tables;
 mod timer;
+mod upgrade;
 mod view;
 mod warm;
 mod write;
@@ -53,7 +55,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aspen_core::runtime::watch;
 use aspen_core::{
-    GroupId, Key, KeyValue, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
+    GroupId, Key, KeyValue, LeaseId, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
 };
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -62,14 +64,14 @@ pub use body::STATE_FORMAT;
 pub use integrity::check_dir;
 pub use options::{HEAD_BYTES_MIN, READERS_MAX, StateOptions};
 
-use self::applier::ApplyJob;
+use self::applier::{Applier, ApplyJob};
 use self::core::Core;
 use self::flusher::FlushJob;
 use self::head_answers::HeadAnswers;
 use self::pool::{KeysJob, Pool, ReadJob};
 use super::{
-    AppliedState, Changes, ChangesRequest, Entry, SnapshotFile, SnapshotReader, StateError,
-    StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, LeaseFeed, LeaseTerms, LeasedKeys, SnapshotFile,
+    SnapshotReader, StateError, StateMachine,
 };
 
 /// How often a read of the newest state starts again because compaction overtook it.
@@ -119,6 +121,20 @@ impl SqliteStateMachine {
             Ok(now) if !now.closed => Ok(()),
             _ => Err(stopped()),
         }
+    }
+
+    /// Looks at the state while no entry is being applied; entries wait meanwhile.
+    async fn between_entries<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Core, &mut Applier) -> Result<R, StateError> + Send + 'static,
+    ) -> Result<R, StateError> {
+        let core = self.core.clone();
+        let look = move || {
+            let mut applier = core.applier.lock();
+            applier.check_running()?;
+            look(&core, &mut applier)
+        };
+        runtime::spawn_blocking(look).await.unwrap_or_else(broken_task)
     }
 
     async fn ask_flush<T>(
@@ -248,6 +264,22 @@ impl StateMachine for SqliteStateMachine {
         self.core.revisions.subscribe()
     }
 
+    fn lease_feed(&self) -> &LeaseFeed {
+        &self.core.leases
+    }
+
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        self.between_entries(|_, applier| applier.leases()).await
+    }
+
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        self.between_entries(move |core, applier| applier.leased(core, lease, keys_max)).await
+    }
+
     async fn flush(&self) -> Result<AppliedState, StateError> {
         self.ask_flush(FlushJob::Barrier).await
     }
@@ -279,10 +311,12 @@ impl StateMachine for SqliteStateMachine {
     async fn check_integrity(&self) -> Result<Vec<String>, StateError> {
         let _one = self.snapshots.lock().await;
         self.flush().await?;
+        let leases = self.between_entries(|core, applier| applier.check_leases(core)).await?;
         let (_, path) = self.core.body();
         let snapshot = self.core.snapshot.lock().clone();
         let check = move || {
             let mut faults = integrity::check_database(&path)?;
+            faults.extend(leases);
             let verified = snapshot.map(|file| SnapshotReader::verify(&file.path));
             faults.extend(verified.and_then(Result::err).map(|error| error.to_string()));
             Ok(faults)

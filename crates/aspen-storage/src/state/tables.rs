@@ -60,12 +60,15 @@ pub struct Summary {
     pub mod_revision: Revision,
     /// The key's version and the revision of its creation; `None` for a deletion.
     pub live: Option<(u64, Revision)>,
+    /// The lease that the key is attached to.
+    pub lease: Option<LeaseId>,
 }
 
 impl From<&Version> for Summary {
     fn from(version: &Version) -> Self {
         let live = version.live.as_ref().map(|live| (live.version, live.create_revision));
-        Self { mod_revision: version.mod_revision, live }
+        let lease = version.live.as_ref().and_then(|live| live.lease);
+        Self { mod_revision: version.mod_revision, live, lease }
     }
 }
 
@@ -74,7 +77,7 @@ impl From<&Version> for Summary {
 /// Deletions stay visible as versions until the horizon passes them, so that range conflicts see
 /// them.
 pub trait Tables {
-    /// Revision, horizon, clock and sessions.
+    /// Revision, horizon, clock, sessions and leases.
     fn group(&self) -> &GroupState;
 
     /// The same, to change. Becomes durable together with the data changed since.
@@ -99,6 +102,10 @@ pub trait Tables {
         range: &KeyRange,
         revision: Revision,
     ) -> Result<Option<(Key, Revision)>, StateError>;
+
+    /// The first `limit` keys, in order, whose newest versions are attached to a lease. It costs as
+    /// much as there are such keys, however many others there are.
+    fn leased(&self, lease: LeaseId, limit: usize) -> Result<Vec<Key>, StateError>;
 
     /// Adds one revision's changes: for each key what it becomes, `None` for a deletion. The
     /// revision is above every one added before. `apply` then sets the group's revision itself.

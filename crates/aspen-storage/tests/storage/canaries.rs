@@ -9,8 +9,8 @@ use aspen_core::{
     ReadConflict, ReadReply, Reply, Revision, ScanPage, ScanRequest, codec,
 };
 use aspen_storage::{
-    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, MemoryStateMachine, SnapshotFile,
-    StateError, StateMachine,
+    AppliedState, Changes, ChangesRequest, Entry, EntryPayload, LeaseFeed, LeaseTerms, LeasedKeys,
+    MemoryStateMachine, SnapshotFile, StateError, StateMachine,
 };
 use async_trait::async_trait;
 
@@ -90,6 +90,22 @@ impl<F: Fault> StateMachine for Faulty<F> {
         self.machine.revisions()
     }
 
+    fn lease_feed(&self) -> &LeaseFeed {
+        self.machine.lease_feed()
+    }
+
+    async fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        self.machine.leases().await
+    }
+
+    async fn leased(
+        &self,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        self.machine.leased(lease, keys_max).await
+    }
+
     async fn flush(&self) -> Result<AppliedState, StateError> {
         self.machine.flush().await
     }
@@ -145,14 +161,14 @@ macro_rules! canary {
 fn conflicts(proposal: &mut Proposal) -> Option<&mut Vec<ReadConflict>> {
     match &mut proposal.command {
         Command::Transaction(transaction) => Some(&mut transaction.read_conflicts),
-        Command::OpenSession { .. } | Command::Compact { .. } => None,
+        _ => None,
     }
 }
 
 fn operations(proposal: &mut Proposal) -> impl Iterator<Item = &mut Operation> {
     let found = match &mut proposal.command {
         Command::Transaction(transaction) => Some(transaction),
-        Command::OpenSession { .. } | Command::Compact { .. } => None,
+        _ => None,
     };
     found.into_iter().flat_map(|found| found.success.iter_mut().chain(&mut found.failure))
 }
@@ -207,6 +223,18 @@ canary!(finds_that_a_stamp_is_left_out, proposal => operations(proposal).for_eac
     if let Operation::PutVersionstamped { key, value, lease, .. } = operation {
         let (key, value) = (key.clone(), value.clone());
         *operation = Operation::Put { key, value, lease: *lease };
+    }
+}));
+
+canary!(finds_that_an_earlier_grant_ends_a_lease, proposal => {
+    if let Command::ExpireLeases { leases } = &mut proposal.command {
+        leases.iter_mut().for_each(|expiring| expiring.grant += 1);
+    }
+});
+
+canary!(finds_that_a_ttl_is_forgotten, proposal => operations(proposal).for_each(|operation| {
+    if let Operation::PutTtl { key, value, .. } = operation {
+        *operation = Operation::put(key.clone(), value.clone());
     }
 }));
 

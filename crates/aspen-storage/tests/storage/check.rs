@@ -1,10 +1,13 @@
 //! Runs a plan on a state machine and on the model, and compares everything that can be seen.
 
 use aspen_core::{
-    Consistency, Cursor, KeyRange, KeyValueStore, LogIndex, ReadError, ReadRequest, Reply,
-    Revision, ScanPage, ScanRequest, WatchEvent, WatchPosition, codec,
+    Consistency, Cursor, ExpiringLease, KeyRange, KeyValueStore, LeaseId, Leases, LogIndex,
+    ReadError, ReadRequest, Reply, Revision, ScanPage, ScanRequest, WatchEvent, WatchPosition,
+    codec,
 };
-use aspen_storage::{ChangesRequest, Entry, EntryPayload, Position, StateError, StateMachine};
+use aspen_storage::{
+    ChangesRequest, Entry, EntryPayload, LeaseTerms, LeasedKeys, Position, StateError, StateMachine,
+};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -38,6 +41,7 @@ pub(crate) fn run<S: Subject>(steps: &[Step], scans: &[PlannedScan]) -> Vec<Repl
             run = run.step(step).await;
             run.check_reads().await;
             run.check_changes(number).await;
+            run.check_leases().await;
             // Two scans a step, others at the next, so that every plan sees many states.
             for scan in scans.iter().cycle().skip(2 * number).take(2) {
                 run.check_scan(scan).await;
@@ -186,6 +190,25 @@ impl<S: Subject> Run<S> {
             let consistency = at.map_or(Consistency::Stale, Consistency::AtRevision);
             let request = ReadRequest { keys: keys.clone(), consistency };
             assert_eq!(actual.map_err(ReadError::from), self.model.store.read(request).await);
+        }
+    }
+
+    /// Compares which leases there are, and their keys.
+    async fn check_leases(&self) {
+        let machine = self.subject.machine();
+        let expected = self.model.store.granted_leases();
+        let terms = |(granted, ttl_ms): &(ExpiringLease, u64)| {
+            (granted.lease, LeaseTerms { grant: granted.grant, ttl_ms: *ttl_ms })
+        };
+        let granted: Vec<_> = expected.iter().map(terms).collect();
+        assert_eq!(machine.leases().await.unwrap(), granted);
+        for (lease, _) in granted.into_iter().chain([(LeaseId::new(99), LeaseTerms::default())]) {
+            let expected = self.model.store.time_to_live(lease, true).await.unwrap();
+            let expected = expected.map(|status| LeasedKeys {
+                count: status.keys_attached as usize,
+                keys: status.keys,
+            });
+            assert_eq!(machine.leased(lease, KEYS.len()).await.unwrap(), expected, "{lease}");
         }
     }
 

@@ -79,6 +79,10 @@ fn name(reply: &Reply) -> &'static str {
         Reply::Transaction(_) => "failure",
         Reply::SessionOpen => "session open",
         Reply::Compacted { .. } => "compacted",
+        Reply::LeaseGranted { .. } => "granted",
+        Reply::LeaseRevoked { .. } => "revoked",
+        Reply::LeasesExpired { leases: 0, .. } => "nothing expired",
+        Reply::LeasesExpired { .. } => "expired leases",
         Reply::Rejected(Rejection::Conflict(conflict)) if conflict.range.is_none() => {
             "key conflict"
         }
@@ -91,6 +95,10 @@ fn name(reply: &Reply) -> &'static str {
         Reply::Rejected(Rejection::Invalid(_)) => "invalid",
         Reply::Rejected(Rejection::TooManySessions { .. }) => "too many sessions",
         Reply::Rejected(Rejection::TooManyResults { .. }) => "too many results",
+        Reply::Rejected(Rejection::LeaseExists { .. }) => "lease exists",
+        Reply::Rejected(Rejection::NoSuchLease { .. }) => "no such lease",
+        Reply::Rejected(Rejection::TooManyLeases { .. }) => "too many leases",
+        Reply::Rejected(Rejection::TooManyLeaseKeys { .. }) => "too many keys of a lease",
     }
 }
 
@@ -106,6 +114,6 @@ fn the_plans_bring_about_every_answer() {
     });
     outcome.unwrap();
     let seen = seen.into_inner();
-    assert_eq!(seen.len(), 12, "all but too many sessions or results: {seen:?}");
+    assert_eq!(seen.len(), 18, "all but too many sessions, results, leases or keys: {seen:?}");
     println!("{seen:?}");
 }

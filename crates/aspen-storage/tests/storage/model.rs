@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use aspen_core::{
-    ClientId, Command, Compare, CompareTarget, Key, KeyValue, KeyValueStore, MemoryStore, Proposal,
-    ProposalBatch, ReadConflict, ReadRequest, Rejection, Reply, Revision, SESSION_TTL_MS,
-    SESSION_WINDOW_MAX, SessionStamp, Transaction,
+    ClientId, Command, Compare, CompareTarget, ExpiringLease, Key, KeyValue, KeyValueStore,
+    MemoryStore, Proposal, ProposalBatch, ReadConflict, ReadRequest, Rejection, Reply, Revision,
+    SESSION_TTL_MS, SESSION_WINDOW_MAX, SessionStamp, Transaction,
 };
 
 use crate::plan::{
-    Pick, PlannedCommand, PlannedConflict, PlannedProposal, PlannedSequence, PlannedStamp,
-    PlannedTarget, PlannedTransaction, key,
+    Pick, PlannedCommand, PlannedConflict, PlannedExpiry, PlannedProposal, PlannedSequence,
+    PlannedStamp, PlannedTarget, PlannedTransaction, key,
 };
 
 /// The result of a stamped write, kept for ever, with the revision after it.
@@ -104,6 +104,28 @@ impl Model {
             }
             PlannedCommand::OpenSession(number) => Command::OpenSession { client: client(*number) },
             PlannedCommand::Compact(pick) => Command::Compact { horizon: self.revision(*pick) },
+            PlannedCommand::Grant(lease, ttl_ms) => {
+                Command::GrantLease { lease: *lease, ttl_ms: *ttl_ms }
+            }
+            PlannedCommand::Revoke(lease) => Command::RevokeLease { lease: *lease },
+            PlannedCommand::Expire(planned) => {
+                let leases = planned.iter().filter_map(|planned| self.expiring(*planned));
+                Command::ExpireLeases { leases: leases.collect() }
+            }
+        }
+    }
+
+    fn expiring(&self, planned: PlannedExpiry) -> Option<ExpiringLease> {
+        let mut granted = self.store.granted_leases().into_iter().map(|(granted, _)| granted);
+        match planned {
+            PlannedExpiry::Granted(id) => granted.find(|it| it.lease == id),
+            PlannedExpiry::Earlier(id) => {
+                let now = granted.find(|it| it.lease == id)?;
+                Some(ExpiringLease { grant: now.grant.checked_sub(1)?, ..now })
+            }
+            PlannedExpiry::Private(number) => {
+                granted.filter(|it| it.lease.is_private()).nth(number)
+            }
         }
     }
 
@@ -224,6 +246,9 @@ impl Model {
                 }
                 Err(rejection) => Reply::Rejected(rejection),
             },
+            Command::GrantLease { lease, ttl_ms } => self.store.grant_lease(*lease, *ttl_ms),
+            Command::RevokeLease { lease } => self.store.revoke_lease(*lease),
+            Command::ExpireLeases { leases } => self.store.expire_leases(leases),
         }
     }
 }

@@ -54,6 +54,20 @@ pub(crate) enum PlannedCommand {
     Transaction(PlannedTransaction),
     OpenSession(u8),
     Compact(Pick),
+    Grant(LeaseId, u64),
+    Revoke(LeaseId),
+    Expire(Vec<PlannedExpiry>),
+}
+
+/// A lease whose time is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PlannedExpiry {
+    /// The one in force under this id.
+    Granted(LeaseId),
+    /// One that had the id before it.
+    Earlier(LeaseId),
+    /// The private lease in force with this number, counted from the oldest.
+    Private(usize),
 }
 
 /// Which sequence number of a client a proposal bears.
@@ -162,6 +176,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         6 => (key_number(), atomic())
             .prop_map(|(number, operation)| Operation::Atomic { key: key(number), operation }),
         2 => versionstamped(),
+        3 => (key_number(), value(), 1_000u64..1_003).prop_map(|(number, value, ttl_ms)| {
+            Operation::PutTtl { key: key(number), value, ttl_ms }
+        }),
     ]
 }
 
@@ -283,8 +300,27 @@ fn proposal() -> impl Strategy<Value = PlannedProposal> {
         20 => transaction().prop_map(PlannedCommand::Transaction),
         2 => (0u8..3).prop_map(PlannedCommand::OpenSession),
         1 => pick().prop_map(PlannedCommand::Compact),
+        3 => lease_command(),
     ];
     (option::of(stamp()), command).prop_map(|(stamp, command)| PlannedProposal { stamp, command })
+}
+
+fn lease_id() -> impl Strategy<Value = LeaseId> {
+    (1u64..3).prop_map(LeaseId::new)
+}
+
+fn lease_command() -> impl Strategy<Value = PlannedCommand> {
+    let expiry = prop_oneof![
+        3 => lease_id().prop_map(PlannedExpiry::Granted),
+        1 => lease_id().prop_map(PlannedExpiry::Earlier),
+        4 => (0usize..3).prop_map(PlannedExpiry::Private),
+    ];
+    prop_oneof![
+        12 => (lease_id(), 1_000u64..1_003).prop_map(|(id, ttl)| PlannedCommand::Grant(id, ttl)),
+        1 => (0u64..2).prop_map(|id| PlannedCommand::Grant(LeaseId::new(id), id * 999)),
+        2 => lease_id().prop_map(PlannedCommand::Revoke),
+        4 => vec(expiry, 0..4).prop_map(PlannedCommand::Expire),
+    ]
 }
 
 /// Opens every client's session.

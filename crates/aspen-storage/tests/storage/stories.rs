@@ -1,11 +1,11 @@
 //! Plans with a point of their own, and plans that once failed, each with its story.
 
-use aspen_core::{KeyRange, Operation, Projection, ScanOrder, Value};
+use aspen_core::{KeyRange, LeaseId, Operation, Projection, ScanOrder, Value};
 
 use crate::check;
 use crate::plan::{
-    Pick, PlannedCommand, PlannedConflict, PlannedProposal, PlannedScan, PlannedSequence,
-    PlannedStamp, PlannedTransaction, Step, key, open_sessions,
+    Pick, PlannedCommand, PlannedConflict, PlannedExpiry, PlannedProposal, PlannedScan,
+    PlannedSequence, PlannedStamp, PlannedTransaction, Step, key, open_sessions,
 };
 use crate::subject::{Memory, Sqlite};
 
@@ -104,6 +104,38 @@ fn compaction_shows_at_once_and_survives_a_restart() {
         Step::Snapshot,
     ];
     run(&steps);
+}
+
+/// The keys of a lease are found wherever they lie: on disk, in memory over what disk says, in a
+/// snapshot.
+#[test]
+fn a_lease_ends_with_its_keys_on_both_sides_of_a_flush() {
+    let lease = LeaseId::new(1);
+    let attach = |number| {
+        let value = Value::try_from("v").unwrap();
+        Operation::Put { key: key(number), value, lease: Some(lease) }
+    };
+    let with_ttl = |number| {
+        let value = Value::try_from("v").unwrap();
+        Operation::PutTtl { key: key(number), value, ttl_ms: 1_000 }
+    };
+    for interruption in [Step::Flush, Step::Restart, Step::Snapshot] {
+        let steps = [
+            batch(vec![plain(PlannedCommand::Grant(lease, 1_000))]),
+            write(vec![attach(0), attach(1), attach(2), with_ttl(5)]),
+            write(vec![attach(6)]),
+            Step::Flush,
+            write(vec![put(1), attach(3), delete(2), with_ttl(6), attach(5)]),
+            interruption,
+            write(vec![attach(4), put(4)]),
+            batch(vec![plain(PlannedCommand::Expire(vec![PlannedExpiry::Private(0)]))]),
+            batch(vec![plain(PlannedCommand::Revoke(lease))]),
+            Step::Restart,
+            batch(vec![plain(PlannedCommand::Grant(lease, 1_000))]),
+            write(vec![attach(0)]),
+        ];
+        run(&steps);
+    }
 }
 
 /// A key whose versions lie half in memory and half on disk, with large values that make the

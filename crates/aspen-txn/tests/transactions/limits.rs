@@ -95,6 +95,7 @@ async fn a_compacted_revision_is_an_error_of_its_own() {
 #[tokio::test]
 async fn leases_stay_with_what_they_were_given() {
     let (store, database) = store_of(&[]).await;
+    store.grant_lease(LeaseId::new(7), 60_000);
     let tx = database.begin();
     tx.set_leased(key("a"), value("v"), LeaseId::new(7)).unwrap();
     tx.commit().await.unwrap();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    Compare, CompareTarget, Consistency, KeyValueStore, MemoryStore, Operation, ReadConflict,
-    ReadError, ReadReply, ReadRequest, Reply, Revision, ScanPage, ScanRequest, Transaction,
-    TransactionOutcome, WriteCommand, WriteError, WriteFailure,
+    Compare, CompareTarget, Consistency, KeyValueStore, LeaseId, MemoryStore, Operation,
+    ReadConflict, ReadError, ReadReply, ReadRequest, Reply, Revision, ScanPage, ScanRequest,
+    Transaction, TransactionOutcome, WriteCommand, WriteError, WriteFailure,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use super::super::{SeededRandom, Stop};
 use super::Lie;
 
 /// Once in how many operations each kind of fault happens.
-const FAULT_ONE_IN: u64 = 25;
+pub(super) const FAULT_ONE_IN: u64 = 25;
 
 /// Once in how many operations history is compacted, and how many revisions stay readable.
 const COMPACTION_ONE_IN: u64 = 100;
@@ -64,8 +64,13 @@ impl FaultyStore {
         self.state.lock().store.clone()
     }
 
+    /// An id for a lease, drawn as a leader does.
+    pub(super) fn draw_lease(&self) -> LeaseId {
+        LeaseId::drawn(self.random.next_u64())
+    }
+
     /// Whether to do now what happens once in `count` times.
-    fn chance(&self, count: u64) -> bool {
+    pub(super) fn chance(&self, count: u64) -> bool {
         !self.stop.is_set() && self.random.one_in(count)
     }
 
@@ -73,7 +78,7 @@ impl FaultyStore {
         self.lie == Some(lie) && self.chance(lie.one_in())
     }
 
-    async fn arrive(&self, operation: &impl std::fmt::Debug) {
+    pub(super) async fn arrive(&self, operation: &impl std::fmt::Debug) {
         {
             let mut state = self.state.lock();
             let digest = digest_of(&format!("{operation:?}"));
@@ -123,6 +128,7 @@ impl FaultyStore {
     fn execute(&self, transaction: &Transaction) -> Reply {
         let mut state = self.state.lock();
         let reply = state.store.execute(transaction);
+        state.store.start_lease_clocks();
         if matches!(reply, Reply::Transaction(_)) {
             state.log.push(transaction.clone());
         }
@@ -269,7 +275,7 @@ fn result(reply: Reply) -> Result<TransactionOutcome, WriteError> {
     }
 }
 
-fn unavailable() -> WriteFailure {
+pub(super) fn unavailable() -> WriteFailure {
     WriteFailure::Unavailable("no quorum".to_owned())
 }
 

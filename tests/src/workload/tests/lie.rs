@@ -37,6 +37,12 @@ pub(super) enum Lie {
     RepeatedEvents,
     /// Watches leave out part of a revision.
     TornEvents,
+    /// Leases end although they were just kept alive.
+    EarlyEnds,
+    /// Leases are granted for far longer than was asked.
+    EndlessLeases,
+    /// A lease's last key stays when it is revoked.
+    OutlivingKeys,
 }
 
 impl Lie {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_core::{
-    KeyValueStore, ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest, TransactionOutcome,
-    Watch, WatchError, WatchRequest, WatchStream, WriteCommand, WriteError, WriteFailure, runtime,
+    KeyValueStore, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, ReadError, ReadReply,
+    ReadRequest, ScanPage, ScanRequest, TransactionOutcome, Watch, WatchError, WatchRequest,
+    WatchStream, WriteCommand, WriteError, WriteFailure, runtime,
 };
 use async_trait::async_trait;
 use futures_util::future::join;
@@ -35,6 +36,10 @@ impl DeadStore {
     }
 }
 
+fn unavailable() -> WriteFailure {
+    WriteFailure::Unavailable("no quorum".to_owned())
+}
+
 #[async_trait]
 impl KeyValueStore for DeadStore {
     async fn read(&self, _: ReadRequest) -> Result<ReadReply, ReadError> {
@@ -46,8 +51,7 @@ impl KeyValueStore for DeadStore {
     }
 
     async fn write(&self, _: WriteCommand) -> Result<TransactionOutcome, WriteError> {
-        let failure = WriteFailure::Unavailable("no quorum".to_owned());
-        Err(self.fail(WriteError::maybe_applied(failure)).await)
+        Err(self.fail(WriteError::maybe_applied(unavailable())).await)
     }
 }
 
@@ -58,12 +62,36 @@ impl Watch for DeadStore {
     }
 }
 
+#[async_trait]
+impl Leases for DeadStore {
+    async fn grant(&self, _: Option<LeaseId>, _: u64) -> Result<LeaseGrant, WriteError> {
+        Err(self.fail(WriteError::not_applied(unavailable())).await)
+    }
+
+    async fn keep_alive(&self, _: Vec<LeaseId>) -> Result<Vec<Option<u64>>, ReadError> {
+        Err(self.fail(ReadError::Unavailable("no node answers".to_owned())).await)
+    }
+
+    async fn revoke(&self, _: LeaseId) -> Result<LeaseRevocation, WriteError> {
+        Err(self.fail(WriteError::maybe_applied(unavailable())).await)
+    }
+
+    async fn time_to_live(&self, _: LeaseId, _: bool) -> Result<Option<LeaseStatus>, ReadError> {
+        Err(self.fail(ReadError::Unavailable("no node answers".to_owned())).await)
+    }
+
+    async fn list(&self) -> Result<Vec<LeaseId>, ReadError> {
+        Err(self.fail(ReadError::Unavailable("no node answers".to_owned())).await)
+    }
+}
+
 fn context(hangs: bool) -> Context {
     Context {
         client: ClientId(0),
         clients: 1,
         store: Arc::new(DeadStore { hangs }),
         watch: Arc::new(DeadStore { hangs }),
+        leases: Arc::new(DeadStore { hangs }),
         recorder: Recorder::new(),
         random: SeededRandom::new(1),
         stop: Stop::new(),

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::super::{Context, SeededRandom, Stop, Workload};
 use super::Lie;
+use super::faulty_leases::FaultyLeases;
 use super::faulty_store::FaultyStore;
 use super::faulty_watch::FaultyWatch;
 use crate::check::Violation;
@@ -35,6 +36,7 @@ pub(super) fn simulate(workload: &Arc<dyn Workload>, seed: u64, lie: Option<Lie>
             clients: CLIENTS,
             store: store.clone(),
             watch: Arc::new(FaultyWatch(store.clone())),
+            leases: Arc::new(FaultyLeases(store.clone())),
             recorder: recorder.clone(),
             random: random.fork(),
             stop: stop.clone(),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::codec::{decode, encode};
 use crate::*;
@@ -117,6 +118,8 @@ fn every_atomic_operation() {
         let hex = format!("05 01 6b {variant:02x} 01 76");
         golden(Operation::Atomic { key: key("k"), operation }, &hex);
     }
+    let put = Operation::PutTtl { key: key("k"), value: value("v"), ttl_ms: 1_000 };
+    golden(put, "07 01 6b 01 76 fbe803");
 }
 
 #[test]
@@ -166,6 +169,17 @@ fn a_batch_of_every_command() {
 }
 
 #[test]
+fn every_lease_command() {
+    let lease = LeaseId::new(9);
+    golden(Command::GrantLease { lease, ttl_ms: 1_000 }, "03 09 fbe803");
+    golden(Command::RevokeLease { lease }, "04 09");
+    let leases = vec![ExpiringLease { lease, grant: 7 }];
+    golden(Command::ExpireLeases { leases }, "05 01 09 07");
+    let private = LeaseId::private(revision(1), 2);
+    golden(private, "fd 0240000000000080");
+}
+
+#[test]
 fn every_reply() {
     let results = vec![
         OperationResult::Put { version: 1, create_revision: revision(2) },
@@ -192,6 +206,14 @@ fn every_reply() {
     golden(Reply::Rejected(Rejection::ResultDropped { revision: revision(6) }), "03 06 06");
     golden(Reply::Rejected(Rejection::Invalid("no".to_owned())), "03 07 02 6e6f");
     golden(Reply::Rejected(Rejection::TooManyResults { limit: 1 }), "03 08 01");
+    let lease = LeaseId::new(9);
+    golden(Reply::LeaseGranted { lease, ttl_ms: 1_000 }, "04 09 fbe803");
+    golden(Reply::LeaseRevoked { revision: revision(6), keys: 2 }, "05 06 02");
+    golden(Reply::LeasesExpired { revision: revision(6), leases: 1, keys: 2 }, "06 06 01 02");
+    golden(Reply::Rejected(Rejection::LeaseExists { lease }), "03 09 09");
+    golden(Reply::Rejected(Rejection::NoSuchLease { lease }), "03 0a 09");
+    golden(Reply::Rejected(Rejection::TooManyLeases { limit: 1 }), "03 0b 01");
+    golden(Reply::Rejected(Rejection::TooManyLeaseKeys { lease, limit: 1 }), "03 0c 09 01");
 }
 
 #[test]
@@ -256,6 +278,26 @@ fn watches() {
     golden(ClientResponse::Watch(Err(many)), "04 01 01 016e 01");
     let unavailable = ReadError::NoSuchGroup(GroupId::META);
     golden(ClientResponse::Watch(Err(unavailable.into())), "04 01 02 03 00");
+}
+
+#[test]
+fn lease_requests_and_responses() {
+    let (group, lease) = (GroupId::shard(ShardId::new(0)), LeaseId::new(9));
+    let ask = |request| ClientRequest::Lease { group, request };
+    golden(ask(LeaseRequest::KeepAlive { leases: vec![lease] }), "05 01 00 01 09");
+    golden(ask(LeaseRequest::TimeToLive { lease, with_keys: true }), "05 01 01 09 01");
+    golden(ask(LeaseRequest::List { after: lease }), "05 01 02 09");
+    let answer = |response| ClientResponse::Lease(Ok(response));
+    golden(answer(LeaseResponse::KeptAlive(vec![Some(1_000), None])), "05 00 00 02 01 fbe803 00");
+    let status = LeaseStatus {
+        lease,
+        ttl_ms: 1_000,
+        remaining_ms: 2,
+        keys_attached: 3,
+        keys: vec![key("k")],
+    };
+    golden(answer(LeaseResponse::TimeToLive(Some(status))), "05 00 01 01 09 fbe803 02 03 01 016b");
+    golden(answer(LeaseResponse::List { leases: vec![lease], more: false }), "05 00 02 01 09 00");
 }
 
 #[test]

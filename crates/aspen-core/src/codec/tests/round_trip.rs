@@ -81,6 +81,11 @@ fn operation() -> impl Strategy<Value = Operation> {
                 Operation::PutVersionstamped { key, value, position: place(offset), lease }
             }
         ),
+        (key(), value(), any::<u64>()).prop_map(|(key, value, ttl_ms)| Operation::PutTtl {
+            key,
+            value,
+            ttl_ms
+        }),
     ]
 }
 
@@ -98,6 +103,17 @@ fn command() -> impl Strategy<Value = Command> {
         4 => transaction,
         1 => any::<[u8; 16]>().prop_map(|id| Command::OpenSession { client: ClientId::new(id) }),
         1 => revision().prop_map(|horizon| Command::Compact { horizon }),
+        1 => lease_command(),
+    ]
+}
+
+fn lease_command() -> impl Strategy<Value = Command> {
+    let id = || any::<u64>().prop_map(LeaseId::new);
+    let expiring = (id(), any::<u64>()).prop_map(|(lease, grant)| ExpiringLease { lease, grant });
+    prop_oneof![
+        (id(), any::<u64>()).prop_map(|(lease, ttl_ms)| Command::GrantLease { lease, ttl_ms }),
+        id().prop_map(|lease| Command::RevokeLease { lease }),
+        vec(expiring, 0..4).prop_map(|leases| Command::ExpireLeases { leases }),
     ]
 }
 
@@ -149,6 +165,11 @@ fn reply() -> impl Strategy<Value = Reply> {
         outcome.prop_map(Reply::Transaction),
         conflict.prop_map(|conflict| Reply::Rejected(conflict.into())),
         ".*".prop_map(|detail| Reply::Rejected(Rejection::Invalid(detail))),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(id, ttl_ms)| { Reply::LeaseGranted { lease: LeaseId::new(id), ttl_ms } }),
+        any::<(u64, u64)>().prop_map(|(leases, keys)| {
+            Reply::LeasesExpired { revision: Revision::new(keys), leases, keys }
+        }),
     ]
 }
 

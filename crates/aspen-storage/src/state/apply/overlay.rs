@@ -13,11 +13,23 @@ pub(super) struct Overlay {
     pub(super) revision: Revision,
     /// What each changed key becomes; `None` for a deletion.
     pub(super) changes: BTreeMap<Key, Option<Live>>,
+    /// The leases that changed keys had before, of those that had one.
+    pub(super) leases_before: BTreeMap<Key, LeaseId>,
+    /// Whether any put named a lease.
+    pub(super) attaches: bool,
+    /// The private leases of keys that were given a TTL, with that TTL.
+    pub(super) private: BTreeMap<LeaseId, u64>,
 }
 
 impl Overlay {
     pub(super) fn new(revision: Revision) -> Self {
-        Self { revision, changes: BTreeMap::new() }
+        Self {
+            revision,
+            changes: BTreeMap::new(),
+            leases_before: BTreeMap::new(),
+            attaches: false,
+            private: BTreeMap::new(),
+        }
     }
 
     /// A key as the transaction sees it.
@@ -41,11 +53,16 @@ impl Overlay {
         lease: Option<LeaseId>,
     ) -> Result<(u64, Revision), StateError> {
         let revision = self.revision;
+        self.attaches |= lease.is_some();
         match self.changes.entry(key) {
             btree_map::Entry::Vacant(entry) => {
-                let before = tables.latest_summary(entry.key())?.and_then(|before| before.live);
-                let (version, create_revision) =
-                    before.map_or((1, revision), |(version, created)| (version + 1, created));
+                let before = tables.latest_summary(entry.key())?;
+                if let Some(lease) = before.and_then(|before| before.lease) {
+                    self.leases_before.insert(entry.key().clone(), lease);
+                }
+                let (version, create_revision) = before
+                    .and_then(|before| before.live)
+                    .map_or((1, revision), |(version, created)| (version + 1, created));
                 entry.insert(Some(Live { value, version, create_revision, lease }));
                 Ok((version, create_revision))
             }
@@ -66,26 +83,34 @@ impl Overlay {
         tables: &T,
         key: Key,
     ) -> Result<bool, StateError> {
-        let exists = match self.changes.get(&key) {
-            Some(change) => change.is_some(),
-            None => is_live(tables, &key)?,
+        let (exists, lease) = match self.changes.get(&key) {
+            Some(change) => (change.is_some(), None),
+            None => match tables.latest_summary(&key)? {
+                Some(latest) => (latest.live.is_some(), latest.lease),
+                None => (false, None),
+            },
         };
         if exists {
-            self.delete_existing(tables, key)?;
+            self.delete_existing(tables, key, lease)?;
         }
         Ok(exists)
     }
 
     /// Removes a key that exists. Nothing stays behind of one that the transaction itself created;
-    /// one that was there before, deleted and created anew, stays deleted.
+    /// one that was there before, deleted and created anew, stays deleted. `lease` is the key's
+    /// when the transaction has not changed it before.
     pub(super) fn delete_existing<T: Tables + ?Sized>(
         &mut self,
         tables: &T,
         key: Key,
+        lease: Option<LeaseId>,
     ) -> Result<(), StateError> {
         let revision = self.revision;
         match self.changes.entry(key) {
             btree_map::Entry::Vacant(entry) => {
+                if let Some(lease) = lease {
+                    self.leases_before.insert(entry.key().clone(), lease);
+                }
                 entry.insert(None);
             }
             btree_map::Entry::Occupied(mut entry) => {

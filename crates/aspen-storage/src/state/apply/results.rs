@@ -23,7 +23,12 @@ pub(in crate::state) fn reply_len_bytes(reply: &Reply) -> u64 {
             conflict.key.as_bytes().len() + bounds
         }
         Reply::Rejected(Rejection::Invalid(detail)) => detail.len(),
-        Reply::SessionOpen | Reply::Compacted { .. } | Reply::Rejected(_) => 0,
+        Reply::SessionOpen
+        | Reply::Compacted { .. }
+        | Reply::LeaseGranted { .. }
+        | Reply::LeaseRevoked { .. }
+        | Reply::LeasesExpired { .. }
+        | Reply::Rejected(_) => 0,
     };
     (COUNTERS_BYTES + content) as u64
 }

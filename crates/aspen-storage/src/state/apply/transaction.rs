@@ -7,6 +7,7 @@ use aspen_core::{
 };
 
 use super::conflicts;
+use super::leases::{self, Settlement};
 use super::overlay::Overlay;
 use super::results::{ReadBudget, within};
 use crate::state::{StateError, Tables};
@@ -64,6 +65,7 @@ fn run<T: Tables + ?Sized>(
     conflicts::check(tables, &transaction.read_conflicts)?;
     let succeeded = hold(tables, &transaction.compares)?;
     let operations = if succeeded { transaction.success } else { transaction.failure };
+    leases::check(tables.group(), &operations)?;
     let mut branch = Branch::new(tables);
     let results = operations
         .into_iter()
@@ -86,12 +88,14 @@ fn hold<T: Tables + ?Sized>(tables: &T, compares: &[Compare]) -> Result<bool, St
 }
 
 /// The revision advances only when something changed, so that revisions count changes.
-fn commit<T: Tables + ?Sized>(tables: &mut T, overlay: Overlay) -> Result<(), StateError> {
+fn commit<T: Tables + ?Sized>(tables: &mut T, overlay: Overlay) -> Result<(), Refusal> {
     if overlay.changes.is_empty() {
         return Ok(());
     }
+    let settlement = Settlement::of(&tables.group().leases, &overlay)?;
     tables.commit(overlay.revision, overlay.changes)?;
     tables.group_mut().revision = overlay.revision;
+    settlement.carry_out(&mut tables.group_mut().leases);
     Ok(())
 }
 
@@ -103,6 +107,8 @@ struct Branch<'a, T: ?Sized> {
     range_deletes: usize,
     /// What atomic operations found.
     atomic_bytes: usize,
+    /// How many steps have begun.
+    steps: usize,
 }
 
 impl<'a, T: Tables + ?Sized> Branch<'a, T> {
@@ -113,10 +119,13 @@ impl<'a, T: Tables + ?Sized> Branch<'a, T> {
             read: ReadBudget::default(),
             range_deletes: 0,
             atomic_bytes: 0,
+            steps: 0,
         }
     }
 
     fn run(&mut self, operation: Operation) -> Result<OperationResult, Refusal> {
+        let place = self.steps;
+        self.steps += 1;
         match operation {
             Operation::Put { key, value, lease } => Ok(self.put(key, value, lease)?),
             Operation::Delete { key } => Ok(self.delete(key)?),
@@ -128,6 +137,11 @@ impl<'a, T: Tables + ?Sized> Branch<'a, T> {
                 let stamp = Versionstamp::of(self.overlay.revision);
                 let (key, value) = position.fill(key, value, stamp);
                 Ok(self.put(key, value, lease)?)
+            }
+            Operation::PutTtl { key, value, ttl_ms } => {
+                let lease = LeaseId::private(self.overlay.revision, place);
+                self.overlay.private.insert(lease, ttl_ms);
+                Ok(self.put(key, value, Some(lease))?)
             }
         }
     }
@@ -185,16 +199,16 @@ impl<'a, T: Tables + ?Sized> Branch<'a, T> {
     }
 
     fn delete_range(&mut self, range: &KeyRange) -> Result<OperationResult, Refusal> {
-        let mut keys = Vec::new();
+        let mut found = Vec::new();
         let mut merged = self.overlay.scan(self.tables, range, DELETE_RANGE_KEYS_MAX);
         while let Some(entry) = merged.next()? {
             self.range_deletes += 1;
             within("DELETE_RANGE_KEYS_MAX", DELETE_RANGE_KEYS_MAX, self.range_deletes)?;
-            keys.push(entry.key);
+            found.push((entry.key, entry.lease));
         }
-        let count = keys.len() as u64;
-        for key in keys {
-            self.overlay.delete_existing(self.tables, key)?;
+        let count = found.len() as u64;
+        for (key, lease) in found {
+            self.overlay.delete_existing(self.tables, key, lease)?;
         }
         Ok(OperationResult::Deleted { count })
     }

@@ -10,8 +10,8 @@ use super::disk::Opening;
 use crate::state::error::from_io;
 use crate::state::snapshot::LostKey;
 use crate::state::{
-    AppliedState, GroupState, Live, MemoryTables, Session, SnapshotFile, SnapshotHeader,
-    SnapshotReader, SnapshotWriter, StateError, Tables, Version,
+    AppliedState, GroupState, LeaseTable, LeaseTerms, Live, MemoryTables, Session, SnapshotFile,
+    SnapshotHeader, SnapshotReader, SnapshotWriter, StateError, Tables, Version,
 };
 
 /// One row. A version is a row of its own, so that no row outgrows the container's limit.
@@ -19,6 +19,8 @@ use crate::state::{
 enum Row {
     Session(ClientId, Session),
     Version(Key, Revision, Option<LiveRow>),
+    /// A lease, the grant that made it, and its TTL in milliseconds.
+    Lease(LeaseId, u64, u64),
 }
 
 /// Value, version, creation and lease of a key.
@@ -64,10 +66,15 @@ fn write(
         revision: registers.revision,
         horizon: registers.horizon,
         clock_ms: registers.clock_ms,
+        lease_grants: registers.leases.grants(),
     };
     let mut writer = SnapshotWriter::create(path, &header)?;
     for (client, session) in registers.sessions.iter() {
         writer.row(&encode(&Row::Session(*client, session.clone()))?)?;
+    }
+    for (lease, granted) in registers.leases.iter() {
+        let LeaseTerms { grant, ttl_ms } = granted.terms;
+        writer.row(&encode(&Row::Lease(*lease, grant, ttl_ms))?)?;
     }
     let mut lost = LostKey::planted();
     for (key, versions) in tables.versions() {
@@ -93,10 +100,12 @@ fn read(path: &Path, group: GroupId) -> Result<(MemoryTables, AppliedState), Sta
         return Err(StateError::Incompatible(detail));
     }
     let mut sessions = BTreeMap::new();
+    let mut leases = Vec::new();
     let mut keys = BTreeMap::<Key, Vec<Version>>::new();
     while let Some(row) = reader.next_row()? {
         match decode(row)? {
             Row::Session(client, session) => drop(sessions.insert(client, session)),
+            Row::Lease(lease, grant, ttl_ms) => leases.push((lease, LeaseTerms { grant, ttl_ms })),
             Row::Version(key, mod_revision, live) => {
                 let live = live.map(|(value, version, create_revision, lease)| Live {
                     value,
@@ -108,8 +117,9 @@ fn read(path: &Path, group: GroupId) -> Result<(MemoryTables, AppliedState), Sta
             }
         }
     }
-    let SnapshotHeader { applied, revision, horizon, clock_ms, .. } = header;
-    let registers = GroupState { revision, horizon, clock_ms, sessions: sessions.into() };
+    let SnapshotHeader { applied, revision, horizon, clock_ms, lease_grants, .. } = header;
+    let leases = LeaseTable::load(lease_grants, leases);
+    let registers = GroupState { revision, horizon, clock_ms, sessions: sessions.into(), leases };
     checked(MemoryTables::from_parts(registers, keys)).map(|tables| (tables, applied))
 }
 

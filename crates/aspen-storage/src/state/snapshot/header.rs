@@ -19,9 +19,12 @@ pub struct SnapshotHeader {
     pub horizon: Revision,
     /// The group's clock, in Unix milliseconds.
     pub clock_ms: u64,
+    /// How many leases the group has ever granted.
+    pub lease_grants: u64,
 }
 
-/// The encoded form: fields by position, so new ones need a new format version.
+/// The encoded form: fields by position, so new ones need a new format version. In format 1 it is
+/// all; since format 2, `lease_grants` follows.
 #[derive(Serialize, Deserialize)]
 struct Encoded {
     group: GroupId,
@@ -44,12 +47,17 @@ impl SnapshotHeader {
             horizon: self.horizon,
             clock_ms: self.clock_ms,
         };
-        codec::encode(&encoded).map_err(|error| StateError::Io(error.to_string()))
+        codec::encode(&(encoded, self.lease_grants))
+            .map_err(|error| StateError::Io(error.to_string()))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        let encoded: Encoded = codec::decode(bytes)
-            .map_err(|error| StateError::Corrupt(format!("snapshot header: {error}")))?;
+    pub(super) fn decode(bytes: &[u8], format: u32) -> Result<Self, StateError> {
+        let decoded: Result<(Encoded, u64), _> = match format {
+            1 => codec::decode(bytes).map(|encoded| (encoded, 0)),
+            _ => codec::decode(bytes),
+        };
+        let (encoded, lease_grants) =
+            decoded.map_err(|error| StateError::Corrupt(format!("snapshot header: {error}")))?;
         let join = |(index, marker)| Position { index, marker };
         let applied = AppliedState {
             position: encoded.position.map(join),
@@ -61,6 +69,7 @@ impl SnapshotHeader {
             revision: encoded.revision,
             horizon: encoded.horizon,
             clock_ms: encoded.clock_ms,
+            lease_grants,
         })
     }
 }

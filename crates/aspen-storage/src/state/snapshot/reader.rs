@@ -16,6 +16,7 @@ use crate::state::{SnapshotFile, StateError};
 pub struct SnapshotReader {
     file: BufReader<File>,
     path: PathBuf,
+    format: u32,
     header: SnapshotHeader,
     len_bytes: u64,
     digest: blake3::Hasher,
@@ -37,10 +38,11 @@ impl SnapshotReader {
         let len_bytes = file.metadata().map_err(|error| from_io(path, &error))?.len();
         let mut file = BufReader::with_capacity(128 * 1024, file);
         let mut digest = blake3::Hasher::new();
-        let header = read_header(&mut file, path, &mut digest)?;
+        let (format, header) = read_header(&mut file, path, &mut digest)?;
         Ok(Self {
             file,
             path: path.to_owned(),
+            format,
             header,
             len_bytes,
             digest,
@@ -66,6 +68,11 @@ impl SnapshotReader {
     /// What the snapshot covers.
     pub fn header(&self) -> &SnapshotHeader {
         &self.header
+    }
+
+    /// The format of its rows.
+    pub fn format(&self) -> u32 {
+        self.format
     }
 
     /// The file as consensus knows it. Says nothing of the blocks' health.
@@ -184,7 +191,7 @@ fn read_header(
     file: &mut impl Read,
     path: &Path,
     digest: &mut blake3::Hasher,
-) -> Result<SnapshotHeader, StateError> {
+) -> Result<(u32, SnapshotHeader), StateError> {
     let mut fixed = [0; 16];
     read_exact(file, path, &mut fixed)?;
     if fixed[..8] != MAGIC[..] {
@@ -193,9 +200,9 @@ fn read_header(
     let word =
         |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
     let (format, len) = (word(8), word(12) as usize);
-    if format != SNAPSHOT_FORMAT {
+    if format == 0 || format > SNAPSHOT_FORMAT {
         return Err(StateError::Incompatible(format!(
-            "snapshot {} has format {format}; this program reads format {SNAPSHOT_FORMAT}",
+            "snapshot {} has format {format}; this program reads up to format {SNAPSHOT_FORMAT}",
             path.display()
         )));
     }
@@ -213,7 +220,7 @@ fn read_header(
         return Err(corrupt(path, "the header's CRC32 does not match"));
     }
     digest.update(&fixed).update(&encoded).update(&crc);
-    SnapshotHeader::decode(&encoded)
+    SnapshotHeader::decode(&encoded, format).map(|header| (format, header))
 }
 
 fn read_exact(file: &mut impl Read, path: &Path, bytes: &mut [u8]) -> Result<(), StateError> {

@@ -19,6 +19,7 @@ fn header() -> SnapshotHeader {
         revision: Revision::new(41),
         horizon: Revision::new(4),
         clock_ms: 99,
+        lease_grants: 5,
     }
 }
 
@@ -95,10 +96,10 @@ fn a_newer_format_is_named() {
     let path = dir.path().join("s");
     write(&path);
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     std::fs::write(&path, &bytes).unwrap();
     match SnapshotReader::verify(&path) {
-        Err(StateError::Incompatible(detail)) => assert!(detail.contains("format 2"), "{detail}"),
+        Err(StateError::Incompatible(detail)) => assert!(detail.contains("format 3"), "{detail}"),
         other => panic!("{other:?}"),
     }
 }

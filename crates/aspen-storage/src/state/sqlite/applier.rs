@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aspen_core::{ClientId, Command, ProposalBatch, Reply, codec, runtime};
+use aspen_core::{
+    ClientId, Command, LEASE_KEYS_MAX, LeaseId, ProposalBatch, Reply, codec, runtime,
+};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,7 +15,10 @@ use super::head::{Frozen, Head};
 use super::registers::Registers;
 use super::tables::HeadTables;
 use crate::state::apply::apply_batch;
-use crate::state::{AppliedState, Entry, EntryPayload, GroupState, Session, StateError};
+use crate::state::{
+    AppliedState, Entry, EntryPayload, GroupState, LeaseTerms, LeasedKeys, Session, StateError,
+    Tables,
+};
 
 /// What [`crate::StateMachine::apply`] asks of the apply thread.
 pub(super) struct ApplyJob {
@@ -31,6 +36,8 @@ pub(super) struct Applier {
     touched: BTreeSet<ClientId>,
     /// Clients with a session in the body or in the frozen layer.
     stored: BTreeSet<ClientId>,
+    /// Leases that the body may hold otherwise than `group`.
+    leases: BTreeMap<LeaseId, Option<LeaseTerms>>,
     /// Why nothing is applied any more. Set while a call runs too: a call that never ended left
     /// changes of half an entry behind, which must not reach the body.
     failed: Option<String>,
@@ -39,7 +46,15 @@ pub(super) struct Applier {
 impl Applier {
     pub(super) fn new(group: GroupState, applied: AppliedState, connection: Connection) -> Self {
         let stored = group.sessions.keys().copied().collect();
-        Self { group, applied, connection, touched: BTreeSet::new(), stored, failed: None }
+        Self {
+            group,
+            applied,
+            connection,
+            touched: BTreeSet::new(),
+            stored,
+            leases: BTreeMap::new(),
+            failed: None,
+        }
     }
 
     /// Applies entries; readers see all of them when it returns, and none before.
@@ -76,8 +91,11 @@ impl Applier {
     /// Shows readers what was applied, and freezes the head when it is full. Answers whether a
     /// flush has become due.
     fn publish(&mut self, core: &Core) -> bool {
+        let leases = self.group.leases.take_changes();
         let mut head = core.head.write();
         head.registers = Registers::new(&self.group, &self.applied);
+        core.leases.feed(&leases);
+        self.leases.extend(leases);
         let full = head.active.bytes() >= core.options.head_bytes_max;
         (full || runtime::buggify("state-freeze-early")) && self.freeze(&mut head).is_some()
     }
@@ -91,6 +109,7 @@ impl Applier {
             layer: std::mem::take(&mut head.active),
             registers: head.registers.clone(),
             sessions: self.changed_sessions(),
+            leases: std::mem::take(&mut self.leases),
         });
         head.frozen = Some(frozen.clone());
         Some(frozen)
@@ -109,6 +128,41 @@ impl Applier {
         }
         self.stored = sessions.keys().copied().collect();
         changed
+    }
+
+    /// Every lease in force, by id.
+    pub(super) fn leases(&self) -> Result<Vec<(LeaseId, LeaseTerms)>, StateError> {
+        Ok(self.group.leases.iter().map(|(lease, granted)| (*lease, granted.terms)).collect())
+    }
+
+    /// The keys of a lease.
+    pub(super) fn leased(
+        &mut self,
+        core: &Core,
+        lease: LeaseId,
+        keys_max: usize,
+    ) -> Result<Option<LeasedKeys>, StateError> {
+        let Some(count) = self.group.leases.get(&lease).map(|granted| granted.keys) else {
+            return Ok(None);
+        };
+        let tables = HeadTables::new(&mut self.group, &core.head, &self.connection);
+        let keys = if keys_max == 0 { Vec::new() } else { tables.leased(lease, keys_max)? };
+        Ok(Some(LeasedKeys { count, keys }))
+    }
+
+    /// What is wrong with leases: each has as many keys as are counted.
+    pub(super) fn check_leases(&mut self, core: &Core) -> Result<Vec<String>, StateError> {
+        let mut faults = Vec::new();
+        let counted: Vec<(LeaseId, usize)> =
+            self.group.leases.iter().map(|(lease, granted)| (*lease, granted.keys)).collect();
+        let tables = HeadTables::new(&mut self.group, &core.head, &self.connection);
+        for (lease, keys) in counted {
+            let found = tables.leased(lease, LEASE_KEYS_MAX + 1)?.len();
+            if found != keys {
+                faults.push(format!("lease {lease} has {found} keys, not {keys}"));
+            }
+        }
+        Ok(faults)
     }
 
     /// Goes on from another state: a snapshot's.

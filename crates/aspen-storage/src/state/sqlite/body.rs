@@ -3,11 +3,16 @@
 //! | table | what |
 //! |---|---|
 //! | `meta` | name → value: `aspen_version`, `format`, `group` |
-//! | `register` | one row: revision, horizon, clock, applied position, membership |
+//! | `register` | one row: revision, horizon, clock, applied position, membership, lease grants |
 //! | `session` | client → encoded session |
+//! | `lease` | id → which grant made it, and its TTL |
+//! | `leased` | (lease, key) of every key that is attached to a lease |
 //! | `current` | key → its newest version, a deletion (`version` 0) included |
 //! | `undo` | (revision, key) → what the key was before that revision changed it |
 //! | `large_value` | id → a value too long to live in a row |
+//!
+//! `leased` stands beside `current` instead of being an index on it: SQLite writes over a row of a
+//! table without indexes in one step, so that keys without leases cost what they cost without it.
 //!
 //! `current` is clustered by key, so that a range is neighbouring pages. Rows beyond a quarter page
 //! would spill in such a tree, so long values stand apart and rows name them by id; the id moves to
@@ -30,17 +35,18 @@ use super::registers::{Registers, has_row};
 use super::sql::from_sql;
 use crate::state::StateError;
 
-/// The format of the database that this program writes, and the newest that it reads.
-pub const STATE_FORMAT: u32 = 1;
+/// The format of the database that this program writes, and the newest that it reads. Older ones
+/// are upgraded in place when they are opened.
+pub const STATE_FORMAT: u32 = 2;
 
 /// The program's version as stored beside the format, to name the program that wrote a newer one.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `ASPN`: what `file` and SQLite's header call the database.
 const APPLICATION_ID: i32 = 0x4153_504e;
 
 /// Our statements, held prepared.
-const STATEMENTS_MAX: usize = 48;
+const STATEMENTS_MAX: usize = 64;
 
 /// A row with key and value up to this many bytes keeps its value inline. SQLite lets a clustered
 /// row of a 4 KiB page have 1,002 bytes before it spills; the counters take up to 60.
@@ -65,8 +71,13 @@ const SCHEMA: &str = "
         one INTEGER PRIMARY KEY CHECK (one = 1),
         revision INTEGER NOT NULL, horizon INTEGER NOT NULL, clock_ms INTEGER NOT NULL,
         applied_index INTEGER, applied_marker BLOB,
-        membership_index INTEGER, membership_marker BLOB, membership BLOB);
+        membership_index INTEGER, membership_marker BLOB, membership BLOB,
+        lease_grants INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE session (client BLOB PRIMARY KEY, session BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE lease (
+        lease INTEGER PRIMARY KEY, grant_number INTEGER NOT NULL, ttl_ms INTEGER NOT NULL);
+    CREATE TABLE leased (
+        lease INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY (lease, key)) WITHOUT ROWID;
     CREATE TABLE current (
         key BLOB PRIMARY KEY, mod_revision INTEGER NOT NULL, create_revision INTEGER NOT NULL,
         version INTEGER NOT NULL, lease INTEGER, large INTEGER, value BLOB) WITHOUT ROWID;
@@ -133,12 +144,13 @@ pub(super) fn open(
 /// again. More spares growing the file; less gives the space back.
 const WAL_BYTES_KEPT: usize = 64 * 1024 * 1024;
 
-/// Checks that the database is one of ours, of this group, in a format that this program reads.
+/// Checks that the database is one of ours, of this group, in a format that this program reads;
+/// answers which format.
 pub(super) fn check_identity(
     connection: &Connection,
     path: &Path,
     group: Option<GroupId>,
-) -> Result<(), StateError> {
+) -> Result<u32, StateError> {
     let format: u32 = meta(connection, path, "format")?;
     if format > STATE_FORMAT {
         let writer: String = meta(connection, path, "aspen_version")?;
@@ -158,7 +170,7 @@ pub(super) fn check_identity(
         )));
     }
     match has_row(connection)? {
-        true => Ok(()),
+        true => Ok(format),
         false => Err(foreign(path, "the register row is missing")),
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::body::{self, Role};
 use super::core::Core;
+use super::lease_rows::each_lease;
 use super::registers::{Registers, each_session};
 use super::snapshot_row::{RowState, SnapshotRow};
 use super::sql::{from_sql, revision_in, revision_out};
@@ -12,7 +13,7 @@ use super::stored::{COLUMNS, Content, Stored};
 use super::view::View;
 use crate::state::fault_point::FaultPoint;
 use crate::state::snapshot::LostKey;
-use crate::state::{SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
+use crate::state::{LeaseTerms, SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
 
 /// Streams one read transaction of the body into a snapshot file, and removes older ones. While it
 /// runs, the write-ahead log cannot be checkpointed past the transaction and grows with every
@@ -29,6 +30,7 @@ pub(super) fn build(core: &Core) -> Result<SnapshotFile, StateError> {
         revision: registers.revision,
         horizon: registers.horizon,
         clock_ms: registers.clock_ms,
+        lease_grants: registers.lease_grants,
     };
     let mut writer = SnapshotWriter::create(&core.files.snapshot(index), &header)?;
     current_rows(&connection, &mut view, &mut writer)?;
@@ -36,6 +38,9 @@ pub(super) fn build(core: &Core) -> Result<SnapshotFile, StateError> {
     each_session(&connection, |client, session| {
         let session = Bytes::copy_from_slice(session);
         writer.row(&SnapshotRow::Session { client, session }.encode()?)
+    })?;
+    each_lease(&connection, |lease, LeaseTerms { grant, ttl_ms }| {
+        writer.row(&SnapshotRow::Lease { lease, grant, ttl_ms }.encode()?)
     })?;
     let file = writer.finish()?;
     *core.snapshot.lock() = Some(file.clone());

@@ -12,7 +12,7 @@ use super::applier::Applier;
 use super::files::Files;
 use super::head::{Frozen, Head};
 use super::options::StateOptions;
-use crate::state::SnapshotFile;
+use crate::state::{LeaseFeed, SnapshotFile};
 
 /// Shared by the apply thread, the flush thread, the readers and the callers.
 ///
@@ -25,6 +25,8 @@ pub(super) struct Core {
     pub(super) applier: Mutex<Applier>,
     /// The revision that readers see.
     pub(super) revisions: watch::Sender<Revision>,
+    /// Tells whoever keeps deadlines of leases.
+    pub(super) leases: LeaseFeed,
     /// What waits for a flush watches this.
     pub(super) progress: watch::Sender<Progress>,
     /// The newest complete snapshot.

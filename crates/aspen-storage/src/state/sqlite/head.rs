@@ -1,18 +1,21 @@
 //! Recent changes in memory: what the log covers and the body does not hold yet.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aspen_core::{ClientId, Key, KeyRange, KeyValue, Revision, ScanOrder};
+use aspen_core::{ClientId, Key, KeyRange, KeyValue, LeaseId, Revision, ScanOrder};
 
 use super::registers::Registers;
 use super::warm::Warm;
-use crate::state::{AppliedState, Live, Session, StateOptions, Summary, Version};
+use crate::state::{AppliedState, LeaseTerms, Live, Session, StateOptions, Summary, Version};
 
 /// What a version costs beside its bytes: nodes, counters, allocations. Measured roughly; it keeps
 /// a flood of tiny keys within the limit.
 const VERSION_OVERHEAD_BYTES: usize = 200;
+
+/// What an attachment to a lease costs beside its key. Measured roughly.
+const LEASED_OVERHEAD_BYTES: usize = 150;
 
 /// How many keys of the head one step of a scan takes along at most.
 const HEAD_CHUNK_KEYS_MAX: usize = 1024;
@@ -46,6 +49,8 @@ impl Chain {
 pub(super) struct Layer {
     pub(super) keys: BTreeMap<Key, Chain>,
     changes: Vec<(Revision, Key)>,
+    /// Each lease with the keys whose newest version here is attached to it.
+    leased: BTreeMap<LeaseId, BTreeSet<Key>>,
     bytes: usize,
 }
 
@@ -56,6 +61,11 @@ impl Layer {
             let value_bytes = live.as_ref().map_or(0, |live| live.value.len());
             self.bytes += key.as_bytes().len() + value_bytes + VERSION_OVERHEAD_BYTES;
             self.changes.push((revision, key.clone()));
+            let lease = live.as_ref().and_then(|live| live.lease);
+            if let Some(lease) = lease {
+                self.leased.entry(lease).or_default().insert(key.clone());
+                self.bytes += key.as_bytes().len() + LEASED_OVERHEAD_BYTES;
+            }
             let version = Version { mod_revision: revision, live };
             match self.keys.entry(key) {
                 MapEntry::Vacant(entry) => {
@@ -64,7 +74,11 @@ impl Layer {
                 MapEntry::Occupied(mut entry) => {
                     let chain = entry.get_mut();
                     let superseded = std::mem::replace(&mut chain.newest, version);
+                    let before = superseded.live.as_ref().and_then(|live| live.lease);
                     chain.older.push(superseded);
+                    if let Some(before) = before.filter(|before| Some(*before) != lease) {
+                        detach(&mut self.leased, before, entry.key());
+                    }
                 }
             }
         }
@@ -82,6 +96,11 @@ impl Layer {
     /// A key's newest version at or below a revision, of those that the layer holds.
     pub(super) fn at(&self, key: &Key, at: Revision) -> Option<&Version> {
         self.keys.get(key)?.at(at)
+    }
+
+    /// The keys whose newest version here is attached to a lease.
+    fn leased(&self, lease: LeaseId) -> impl Iterator<Item = &Key> {
+        self.leased.get(&lease).into_iter().flatten()
     }
 
     /// How many versions it holds.
@@ -109,6 +128,16 @@ impl Layer {
     }
 }
 
+/// Takes a key from its lease.
+fn detach(leased: &mut BTreeMap<LeaseId, BTreeSet<Key>>, lease: LeaseId, key: &Key) {
+    if let MapEntry::Occupied(mut entry) = leased.entry(lease) {
+        entry.get_mut().remove(key);
+        if entry.get().is_empty() {
+            entry.remove();
+        }
+    }
+}
+
 /// A layer on its way to the body, with everything that becomes durable with it.
 #[derive(Debug)]
 pub(super) struct Frozen {
@@ -116,6 +145,8 @@ pub(super) struct Frozen {
     pub(super) registers: Registers,
     /// Sessions that changed, `None` for those that ended.
     pub(super) sessions: BTreeMap<ClientId, Option<Session>>,
+    /// Leases that were granted, `None` for those that have ended.
+    pub(super) leases: BTreeMap<LeaseId, Option<LeaseTerms>>,
 }
 
 /// Everything that is read without the body.
@@ -186,6 +217,21 @@ impl Head {
         let recent = self.layers().find_map(|layer| layer.keys.get(key));
         let recent = recent.map(|chain| Summary::from(&chain.newest));
         recent.or_else(|| self.summaries.get(key).copied())
+    }
+
+    /// The keys of a lease, in order, given those that the body names. What the head knows of a key
+    /// is newer than the body.
+    pub(super) fn leased(&self, lease: LeaseId, in_body: Vec<Key>) -> BTreeSet<Key> {
+        let here = |key: &Key| self.layers().find_map(|layer| layer.keys.get(key));
+        let mut keys: BTreeSet<Key> =
+            in_body.into_iter().filter(|key| here(key).is_none()).collect();
+        for key in self.layers().flat_map(|layer| layer.leased(lease)) {
+            let newest = here(key).and_then(|chain| chain.newest.live.as_ref());
+            if newest.is_some_and(|live| live.lease == Some(lease)) {
+                keys.insert(key.clone());
+            }
+        }
+        keys
     }
 
     /// Takes over the newest versions of some keys of a layer that has reached the body.

@@ -16,13 +16,14 @@ use super::body::{self, Role};
 use super::core::Core;
 use super::files::remove;
 use super::head::Head;
+use super::lease_rows::{load_leases, store_lease};
 use super::registers::{Registers, decode_session, load_sessions, store_session};
 use super::snapshot_row::{RowState, SnapshotRow, malformed};
 use super::sql::from_sql;
 use super::stored::{RowWriter, Stored};
 use crate::state::error::{from_io, sync_parent};
 use crate::state::fault_point::FaultPoint;
-use crate::state::{AppliedState, GroupState, SnapshotReader, StateError};
+use crate::state::{AppliedState, GroupState, LeaseTerms, SnapshotReader, StateError};
 
 /// Installs a snapshot; runs on the flush thread, so that no flush is under way.
 pub(super) fn install(
@@ -72,14 +73,16 @@ pub(super) fn load(
     }
     remove(building)?;
     let connection = body::create(building, group)?;
-    Loader::new(&connection)?.rows(&mut reader)?;
+    Loader::new(&connection, reader.format())?.rows(&mut reader)?;
     Registers {
         revision: header.revision,
         horizon: header.horizon,
         clock_ms: header.clock_ms,
         applied: header.applied.clone(),
+        lease_grants: header.lease_grants,
     }
     .store(&connection)?;
+    load_leases(&connection, header.lease_grants)?;
     FaultPoint::InstallLoaded.reach();
     finish(connection, building)?;
     FaultPoint::InstallSynced.reach();
@@ -104,6 +107,7 @@ fn switch(core: &Core, writer: &mut Option<Connection>, new: u64) -> Result<(), 
         Ok(opened) => {
             *core.head.write() = Head::new(opened.registers.clone(), new, &core.options);
             applier.replace(opened.group, opened.registers.applied, opened.applier);
+            core.leases.replaced();
             *writer = Some(opened.writer);
             core.announce_revision();
             Ok(())
@@ -133,7 +137,7 @@ fn open(core: &Core, path: &Path) -> Result<Opened, StateError> {
     Ok(Opened { writer, applier, registers, group })
 }
 
-/// The registers with the sessions.
+/// The registers with the sessions and leases.
 pub(super) fn group_state(
     connection: &Connection,
     registers: &Registers,
@@ -143,6 +147,7 @@ pub(super) fn group_state(
         horizon: registers.horizon,
         clock_ms: registers.clock_ms,
         sessions: load_sessions(connection)?.into(),
+        leases: load_leases(connection, registers.lease_grants)?,
     })
 }
 
@@ -162,14 +167,17 @@ fn keep_file(core: &Core, snapshot: &Path, applied: &AppliedState) -> Result<(),
 struct Loader<'c> {
     connection: &'c Connection,
     rows: RowWriter<'c>,
+    /// Whether leases that keys name were granted.
+    has_leases: bool,
     section: u8,
     last_key: Bytes,
 }
 
 impl<'c> Loader<'c> {
-    fn new(connection: &'c Connection) -> Result<Self, StateError> {
+    fn new(connection: &'c Connection, format: u32) -> Result<Self, StateError> {
         let rows = RowWriter::new(connection)?;
-        Ok(Self { connection, rows, section: 0, last_key: Bytes::new() })
+        let (has_leases, last_key) = (format > 1, Bytes::new());
+        Ok(Self { connection, rows, has_leases, section: 0, last_key })
     }
 
     fn rows(&mut self, reader: &mut SnapshotReader) -> Result<(), StateError> {
@@ -191,8 +199,10 @@ impl<'c> Loader<'c> {
                 if key <= self.last_key {
                     return Err(malformed("keys are out of order"));
                 }
-                let stored = self.store(&key, state)?;
+                let mut stored = self.store(&key, state)?;
+                stored.lease = stored.lease.filter(|_| self.has_leases);
                 self.rows.current(&key, &stored)?;
+                self.rows.attach(&key, None, stored.lease)?;
                 self.last_key = key;
                 Ok(())
             }
@@ -204,6 +214,9 @@ impl<'c> Loader<'c> {
                 self.rows.undo(revision, &key, deletes, before.as_ref())
             }
             SnapshotRow::Session { client, session } => self.session(client, &session),
+            SnapshotRow::Lease { lease, grant, ttl_ms } => {
+                store_lease(self.connection, lease, LeaseTerms { grant, ttl_ms })
+            }
         }
     }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use aspen_core::Revision;
 use rusqlite::{Connection, OpenFlags};
 
-use super::body::check_identity;
+use super::body::{STATE_FORMAT, check_identity};
 use super::files::Files;
 use super::registers::{Registers, load_sessions};
 use super::sql::{from_sql, revision_in};
+use super::upgrade::upgrade_in_transaction;
 use crate::state::{SnapshotReader, StateError};
 
 /// How many faults of one kind are listed; more say nothing new.
@@ -36,13 +37,18 @@ pub fn check_dir(dir: &Path) -> Result<Vec<String>, StateError> {
 pub(super) fn check_database(path: &Path) -> Result<Vec<String>, StateError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(from_sql)?;
-    connection.execute_batch("PRAGMA query_only = ON; BEGIN").map_err(from_sql)?;
+    connection.execute_batch("BEGIN").map_err(from_sql)?;
     let mut faults = own_check(&connection)?;
     if !faults.is_empty() {
         // Statements over damaged pages only repeat the same fault in other words.
         return Ok(faults);
     }
-    check_identity(&connection, path, None)?;
+    let format = check_identity(&connection, path, None)?;
+    if format < STATE_FORMAT {
+        // Never committed: the connection is closed without it.
+        upgrade_in_transaction(&connection, format)?;
+    }
+    connection.execute_batch("PRAGMA query_only = ON").map_err(from_sql)?;
     if let Err(error) = load_sessions(&connection) {
         faults.push(error.to_string());
     }
@@ -87,6 +93,21 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "SELECT key FROM undo WHERE mod_revision >= revision OR revision > ?1 LIMIT ?3",
         "a key's history runs backwards or ahead",
+    ),
+    (
+        "SELECT key FROM current WHERE lease IS NOT NULL AND lease NOT IN \
+         (SELECT lease FROM lease) LIMIT ?3",
+        "a key's lease is missing",
+    ),
+    (
+        "SELECT c.key FROM current c WHERE c.lease IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM leased l WHERE l.lease = c.lease AND l.key = c.key) LIMIT ?3",
+        "a lease does not name its key",
+    ),
+    (
+        "SELECT l.key FROM leased l WHERE NOT EXISTS \
+         (SELECT 1 FROM current c WHERE c.key = l.key AND c.lease = l.lease) LIMIT ?3",
+        "a lease names a key that it does not have",
     ),
 ];
 

@@ -18,10 +18,11 @@ use super::head::Head;
 use super::install::{finish, group_state};
 use super::pool::Pool;
 use super::registers::Registers;
+use super::upgrade::upgrade;
 use super::{SqliteStateMachine, StateOptions, timer};
-use crate::state::StateError;
 use crate::state::error::{from_io, sync_parent};
 use crate::state::fault_point::FaultPoint;
+use crate::state::{LeaseFeed, StateError};
 
 /// Apply calls that may wait; consensus has one under way, so this never fills.
 const APPLY_QUEUE_MAX: usize = 64;
@@ -61,6 +62,7 @@ pub(super) fn open(
         head: RwLock::new(head),
         applier: Mutex::new(applier),
         revisions,
+        leases: LeaseFeed::default(),
         progress: watch::Sender::new(Progress::default()),
         snapshot: Mutex::new(snapshot),
         lock: Mutex::new(Some(lock)),
@@ -95,7 +97,8 @@ fn open_database(
         other => other,
     };
     let writer = body::open(path, Role::Writer, options).map_err(explain)?;
-    body::check_identity(&writer, path, Some(group))?;
+    let format = body::check_identity(&writer, path, Some(group))?;
+    upgrade(&writer, format)?;
     let registers = Registers::load(&writer).map_err(explain)?;
     Ok((writer, registers))
 }

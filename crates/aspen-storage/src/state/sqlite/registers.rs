@@ -9,13 +9,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::sql::{from_sql, revision_in, revision_out};
 use crate::state::{AppliedState, GroupState, Position, Session, StateError};
 
-/// What the register row holds: [`GroupState`] without its sessions, and how far the state came.
+/// What the register row holds: [`GroupState`] without its sessions and leases, and how far the
+/// state came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Registers {
     pub(super) revision: Revision,
     pub(super) horizon: Revision,
     pub(super) clock_ms: u64,
     pub(super) applied: AppliedState,
+    /// How many leases the group has ever granted.
+    pub(super) lease_grants: u64,
 }
 
 impl Registers {
@@ -25,6 +28,7 @@ impl Registers {
             horizon: group.horizon,
             clock_ms: group.clock_ms,
             applied: applied.clone(),
+            lease_grants: group.leases.grants(),
         }
     }
 
@@ -38,7 +42,8 @@ impl Registers {
         let mut select = connection
             .prepare_cached(
                 "SELECT revision, horizon, clock_ms, applied_index, applied_marker, \
-                 membership_index, membership_marker, membership FROM register WHERE one = 1",
+                 membership_index, membership_marker, membership, lease_grants \
+                 FROM register WHERE one = 1",
             )
             .map_err(from_sql)?;
         select.query_row([], from_row).map_err(from_sql)
@@ -48,7 +53,7 @@ impl Registers {
         let position = self.applied.position.as_ref();
         let membership = self.applied.membership.as_ref();
         connection
-            .prepare_cached("REPLACE INTO register VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .prepare_cached("REPLACE INTO register VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .and_then(|mut replace| {
                 replace.execute(params![
                     revision_in(self.revision),
@@ -59,6 +64,7 @@ impl Registers {
                     membership.map(|(at, _)| at.index.get().cast_signed()),
                     membership.map(|(at, _)| &at.marker[..]),
                     membership.map(|(_, members)| &members[..]),
+                    self.lease_grants.cast_signed(),
                 ])
             })
             .map_err(from_sql)?;
@@ -81,6 +87,7 @@ fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Registers> {
             position: position(row.get(3)?, row.get(4)?),
             membership: membership.zip(members.map(Bytes::from)),
         },
+        lease_grants: row.get::<_, i64>(8)?.cast_unsigned(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! The rows of a state snapshot.
 //!
 //! A row is an encoded [`SnapshotRow`]. All `Current` rows come first, in the order of keys; then
-//! all `Undo` rows, in the order of revision and key; then all `Session` rows. History above the
+//! all `Undo` rows, in the order of revision and key; then all `Session` rows; then, since format
+//! 2, all `Lease` rows. History above the
 //! horizon is part of the replicated state (it decides whether a range conflict can be checked), so
 //! a snapshot carries it: a replica that installs one can answer for the same revisions.
 
@@ -21,6 +22,8 @@ pub(super) enum SnapshotRow {
     Undo { revision: Revision, key: Bytes, deletes: bool, before: Option<RowState> },
     /// An encoded session.
     Session { client: ClientId, session: Bytes },
+    /// A lease: which grant made it, and its TTL.
+    Lease { lease: LeaseId, grant: u64, ttl_ms: u64 },
 }
 
 /// A key's state; `version` 0 is a deletion.
@@ -77,6 +80,7 @@ impl SnapshotRow {
             Self::Current { .. } => 0,
             Self::Undo { .. } => 1,
             Self::Session { .. } => 2,
+            Self::Lease { .. } => 3,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A key's state as the body's rows hold it.
 
-use aspen_core::{Key, Revision, Value};
+use aspen_core::{Key, LeaseId, Revision, Value};
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -15,7 +15,7 @@ pub(super) struct Stored {
     pub(super) mod_revision: Revision,
     pub(super) create_revision: Revision,
     pub(super) version: u64,
-    pub(super) lease: Option<aspen_core::LeaseId>,
+    pub(super) lease: Option<LeaseId>,
     pub(super) content: Content,
 }
 
@@ -100,6 +100,8 @@ pub(super) struct RowWriter<'c> {
     undo: CachedStatement<'c>,
     large: CachedStatement<'c>,
     large_delete: CachedStatement<'c>,
+    attach: CachedStatement<'c>,
+    detach: CachedStatement<'c>,
 }
 
 impl<'c> RowWriter<'c> {
@@ -111,6 +113,8 @@ impl<'c> RowWriter<'c> {
             undo: prepare("REPLACE INTO undo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
             large: prepare("INSERT INTO large_value (value) VALUES (?)")?,
             large_delete: prepare("DELETE FROM large_value WHERE id = ?")?,
+            attach: prepare("REPLACE INTO leased VALUES (?, ?)")?,
+            detach: prepare("DELETE FROM leased WHERE lease = ? AND key = ?")?,
         })
     }
 
@@ -155,6 +159,25 @@ impl<'c> RowWriter<'c> {
                 inline(state),
             ])
             .map_err(from_sql)?;
+        Ok(())
+    }
+
+    /// Moves a key from the lease of its row to that of its new one.
+    pub(super) fn attach(
+        &mut self,
+        key: &[u8],
+        before: Option<LeaseId>,
+        after: Option<LeaseId>,
+    ) -> Result<(), StateError> {
+        if before == after {
+            return Ok(());
+        }
+        if before.is_some() {
+            self.detach.execute(params![lease_in(before), key]).map_err(from_sql)?;
+        }
+        if after.is_some() {
+            self.attach.execute(params![lease_in(after), key]).map_err(from_sql)?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use aspen_core::{Key, KeyRange, KeyValue, Revision, ScanOrder};
+use aspen_core::{Key, KeyRange, KeyValue, LeaseId, Revision, ScanOrder};
 use parking_lot::RwLock;
 use rusqlite::Connection;
 
@@ -134,6 +134,25 @@ impl Tables for HeadTables<'_> {
             (Some(head), _) => Some(head),
             (None, body) => body,
         })
+    }
+
+    fn leased(&self, lease: LeaseId, limit: usize) -> Result<Vec<Key>, StateError> {
+        loop {
+            let body_revision = self.head.read().body_revision;
+            let mut view = self.view.borrow_mut();
+            let (in_body, seen) = match body_revision {
+                Revision::ZERO => (Vec::new(), Revision::ZERO),
+                _ => {
+                    let view = view.covering(body_revision)?;
+                    (view.leased(lease)?, view.revision)
+                }
+            };
+            let head = self.head.read();
+            // A flush that has ended since took from the head what the view does not hold.
+            if head.body_revision <= seen {
+                return Ok(head.leased(lease, in_body).into_iter().take(limit).collect());
+            }
+        }
     }
 
     fn commit(

@@ -6,4 +6,5 @@ mod files;
 mod model;
 mod snapshots;
 mod support;
+mod upgrade;
 mod writing;

@@ -1,10 +1,10 @@
 //! Reading the body at one instant.
 
-use aspen_core::{Key, KeyRange, Revision, ScanOrder};
+use aspen_core::{Key, KeyRange, LeaseId, Revision, ScanOrder};
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::sql::{from_sql, revision_in, revision_out};
+use super::sql::{from_sql, lease_in, lease_out, revision_in, revision_out};
 use super::stored::{COLUMNS, COLUMNS_BARE, Content, Stored};
 use crate::state::{StateError, Summary, Version};
 
@@ -41,7 +41,7 @@ impl<'c> View<'c> {
             connection,
             current: prepare(&format!("SELECT {COLUMNS} FROM current WHERE key = ?"))?,
             summary: prepare(
-                "SELECT mod_revision, create_revision, version FROM current WHERE key = ?",
+                "SELECT mod_revision, create_revision, version, lease FROM current WHERE key = ?",
             )?,
             undo: prepare(&format!("SELECT {COLUMNS} FROM undo WHERE revision = ? AND key = ?"))?,
             large: prepare("SELECT value FROM large_value WHERE id = ?")?,
@@ -75,15 +75,32 @@ impl<'c> View<'c> {
         row.optional().map_err(from_sql)
     }
 
-    /// A key's row in `current` without lease and value.
+    /// A key's row in `current` without its value.
     pub(super) fn newest_summary(&mut self, key: &[u8]) -> Result<Option<Summary>, StateError> {
         let row = self.summary.query_row([key], |row| {
             let version = row.get::<_, i64>(2)?.cast_unsigned();
             let created = revision_out(row.get(1)?);
             let live = (version > 0).then_some((version, created));
-            Ok(Summary { mod_revision: revision_out(row.get(0)?), live })
+            let lease = lease_out(row.get(3)?);
+            Ok(Summary { mod_revision: revision_out(row.get(0)?), live, lease })
         });
         row.optional().map_err(from_sql)
+    }
+
+    /// The keys that are attached to a lease in the body's newest state, in order.
+    pub(super) fn leased(&mut self, lease: LeaseId) -> Result<Vec<Key>, StateError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT key FROM leased WHERE lease = ? ORDER BY key")
+            .map_err(from_sql)?;
+        let mut rows = select.query([lease_in(Some(lease))]).map_err(from_sql)?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next().map_err(from_sql)? {
+            let key = row.get_ref(0).map_err(from_sql)?;
+            let key = key.as_blob().map_err(|error| StateError::Corrupt(error.to_string()))?;
+            keys.push(stored_key(key)?);
+        }
+        Ok(keys)
     }
 
     /// Whether the body can answer for a revision.

@@ -4,6 +4,7 @@ use aspen_core::{Key, Revision};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::head::{Chain, Frozen};
+use super::lease_rows::store_leases;
 use super::registers::{Registers, store_sessions};
 use super::sql::from_sql;
 use super::stored::{COLUMNS, RowWriter, Stored};
@@ -27,6 +28,7 @@ pub(super) fn write_frozen(
         }
         write_layer(connection, frozen, known)?;
         store_sessions(connection, &frozen.sessions)?;
+        store_leases(connection, &frozen.leases)?;
         frozen.registers.store(connection)?;
         FaultPoint::FlushWritten.reach();
         Ok(())
@@ -108,6 +110,9 @@ impl<'a> LayerWriter<'a> {
         let bytes = key.as_bytes();
         let mut before = self.stored(key)?;
         let existed = before.is_some();
+        let lease_before = before.as_ref().and_then(|state| state.lease);
+        let lease_after = chain.newest.live.as_ref().and_then(|live| live.lease);
+        self.rows.attach(bytes, lease_before, lease_after)?;
         let mut versions = chain.versions().peekable();
         while let Some(version) = versions.next() {
             let changed = version.mod_revision;

@@ -19,9 +19,15 @@ fn stored(tables: &MemoryTables, text: &str) -> (Vec<u8>, u64, Option<LeaseId>) 
     (live.value.as_bytes().to_vec(), live.version, live.lease)
 }
 
+fn granted() -> MemoryTables {
+    let mut tables = MemoryTables::new();
+    propose(&mut tables, 0, None, Command::GrantLease { lease: LeaseId::new(7), ttl_ms: 5_000 });
+    tables
+}
+
 #[test]
 fn an_atomic_operation_is_a_put_that_keeps_the_lease() {
-    let mut tables = MemoryTables::new();
+    let mut tables = granted();
     let lease = Some(LeaseId::new(7));
     let leased = Operation::Put { key: key("a"), value: value("\0"), lease };
     operations(&mut tables, vec![leased]);
@@ -50,7 +56,7 @@ fn compare_and_clear_is_a_delete_or_nothing() {
 
 #[test]
 fn a_stamp_is_the_revision_of_its_transaction() {
-    let mut tables = MemoryTables::new();
+    let mut tables = granted();
     operations(&mut tables, vec![put("a")]);
     let template = [&b"q/"[..], &Versionstamp::PLACEHOLDER].concat();
     let key = Key::new(template.clone()).unwrap();

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aspen_core::{
-    AtomicOperation, ClientId, Command, GroupId, Key, KeyRange, LeaseId, LogIndex, Operation,
-    Projection, Proposal, ProposalBatch, ReadConflict, Reply, Revision, ScanOrder, ScanRequest,
-    SessionStamp, ShardId, StampPosition, Transaction, Value, Versionstamp, codec,
+    AtomicOperation, ClientId, Command, ExpiringLease, GroupId, Key, KeyRange, LeaseId, LogIndex,
+    Operation, Projection, Proposal, ProposalBatch, ReadConflict, Reply, Revision, ScanOrder,
+    ScanRequest, SessionStamp, ShardId, StampPosition, Transaction, Value, Versionstamp, codec,
 };
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -100,10 +100,14 @@ impl Work {
                 let end = key(number + 5).into_bytes();
                 Operation::DeleteRange { range: KeyRange::half_open(key(number).into_bytes(), end) }
             }
+            6 if self.number(4) == 0 => {
+                let value = Value::new(vec![8; 20]).unwrap();
+                Operation::PutTtl { key: key(number), value, ttl_ms: 1_000 }
+            }
             4 => Operation::Scan { range: self.range(), limit: 20 },
             5 => {
                 let value = Value::new(vec![7; 700 + self.number(900) as usize]).unwrap();
-                let lease = Some(LeaseId::new(u64::MAX - u64::from(number)));
+                let lease = Some(LeaseId::new(1 + u64::from(number % 3)));
                 Operation::Put { key: key(number), value, lease }
             }
             6 => {
@@ -126,12 +130,14 @@ impl Work {
 
     fn proposal(&mut self, revision: Revision) -> Proposal {
         let client = ClientId::new([self.number(3) as u8; 16]);
-        match self.number(40) {
+        match self.number(44) {
             0 => Proposal { session: None, command: Command::OpenSession { client } },
             1 => {
                 let back = u64::from(self.number(120));
                 compact(Revision::new(revision.get().saturating_sub(back)))
             }
+            40..43 => self.lease_command(),
+            43 => Proposal { session: None, command: Command::RevokeLease { lease: self.lease() } },
             roll => {
                 let count = 1 + self.number(4);
                 let success = (0..count).map(|_| self.operation()).collect();
@@ -153,6 +159,22 @@ impl Work {
                 Proposal { session, command: Command::Transaction(transaction) }
             }
         }
+    }
+
+    fn lease(&mut self) -> LeaseId {
+        LeaseId::new(1 + u64::from(self.number(3)))
+    }
+
+    fn lease_command(&mut self) -> Proposal {
+        let command = match self.number(4) {
+            0 => {
+                let lease = self.lease();
+                let grants = (0..200).map(|grant| ExpiringLease { lease, grant });
+                Command::ExpireLeases { leases: grants.collect() }
+            }
+            _ => Command::GrantLease { lease: self.lease(), ttl_ms: 1_000 },
+        };
+        Proposal { session: None, command }
     }
 
     pub(super) fn entry(&mut self, revision: Revision) -> Entry {

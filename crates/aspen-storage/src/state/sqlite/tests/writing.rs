@@ -26,7 +26,7 @@ fn frozen(keys: u32) -> Frozen {
     layer.commit(Revision::new(1), changes);
     let applied = AppliedState { position: Some(position(1)), membership: None };
     let registers = Registers { revision: Revision::new(1), applied, ..Registers::default() };
-    Frozen { layer, registers, sessions: BTreeMap::new() }
+    Frozen { layer, registers, sessions: BTreeMap::new(), leases: BTreeMap::new() }
 }
 
 fn database(dir: &std::path::Path) -> Connection {

@@ -76,7 +76,8 @@ async fn killed_while_it_flushes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_compacts() {
     use FaultPoint::{CompactCommitted, CompactWritten};
-    kill_at(&[CompactWritten, CompactCommitted], &[1, 2, 4], write).await;
+    let long = |end| Orders { entries: 240, ..write(end) };
+    kill_at(&[CompactWritten, CompactCommitted], &[1, 2, 4], long).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
