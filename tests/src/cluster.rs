@@ -342,9 +342,12 @@ impl Drop for ProcessCluster {
     }
 }
 
+/// The end of a log; before it every panic, whose backtrace may be longer than the end.
 fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    let from = lines.len().saturating_sub(30);
-    format!("--- {}\n{}\n", path.display(), lines[from..].join("\n"))
+    let (before, end) = lines.split_at(lines.len().saturating_sub(30));
+    let panics = before.windows(2).filter(|pair| pair[0].contains("panicked at"));
+    let panics: Vec<&str> = panics.flatten().copied().collect();
+    format!("--- {}\n{}\n{}\n", path.display(), panics.join("\n"), end.join("\n"))
 }

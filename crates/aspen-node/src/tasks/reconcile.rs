@@ -81,8 +81,15 @@ async fn look(
 fn members_elsewhere(core: &Core, registry: &Registry) -> Vec<NodeId> {
     let others = core.host.groups().into_iter().filter(|group| group.id() != GroupId::META);
     let members = others.flat_map(|group| group.members()).map(|record| record.id);
-    let removed = |node: &NodeId| *node != core.node && registry.removed.contains_key(node);
-    members.filter(removed).collect()
+    removed_of(members, core.node, registry)
+}
+
+fn removed_of(
+    members: impl Iterator<Item = NodeId>,
+    own: NodeId,
+    registry: &Registry,
+) -> Vec<NodeId> {
+    members.filter(|node| *node != own && registry.removed.contains_key(node)).collect()
 }
 
 async fn run(core: &Core, group: &Group, step: Step) -> Result<(), ControlError> {
@@ -92,5 +99,31 @@ async fn run(core: &Core, group: &Group, step: Step) -> Result<(), ControlError>
         Step::Remove(node) => core.host.remove_node(id, node).await,
         Step::AddLearner(record) => core.host.add_learner(id, record).await,
         Step::SetVoters { voters, .. } => core.host.change_membership(id, voters).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aspen_core::{EndpointKey, NodeRecord};
+
+    /// A node that led the meta group was removed after it had left the data group. Its replica of
+    /// that group stayed as it was on its last day, with itself among the members. It took its own
+    /// word for it, waited to be gone there before it handed the meta group over, and so led for
+    /// ever a group of which it was to be no member: no change of members was made any more
+    /// (found in simulation by seeds 30289 and 40103).
+    #[test]
+    fn a_removed_node_does_not_wait_for_itself() {
+        let id = NodeId::new;
+        let record = |node: u64| NodeRecord {
+            id: id(node),
+            endpoint: EndpointKey::new([node as u8; 32]),
+            addresses: Vec::new(),
+        };
+        let removed = [1, 3].map(|node| (id(node), record(node))).into();
+        let registry = Registry { removed, ..Registry::default() };
+        let members = || [1, 2, 3].map(id).into_iter();
+        assert_eq!(removed_of(members(), id(1), &registry), [id(3)]);
+        assert_eq!(removed_of(members(), id(2), &registry), [id(1), id(3)]);
     }
 }

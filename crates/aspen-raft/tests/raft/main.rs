@@ -11,6 +11,7 @@ mod basics;
 mod failover;
 mod faults;
 mod full_disk;
+mod joint;
 mod leases;
 mod load;
 mod membership;
