@@ -17,7 +17,6 @@ mod append_once;
 mod attempt;
 mod bank;
 mod counter;
-mod cycle;
 mod facts;
 mod fate;
 mod guard;
@@ -25,13 +24,14 @@ mod insist;
 mod key_space;
 mod leases;
 mod ledger;
-mod lists;
 mod mixed;
 mod phantom;
 mod random;
 mod range;
 mod register;
+mod ring;
 mod runs;
+mod serializability;
 mod sideband;
 mod snapshot;
 mod stop;
@@ -54,13 +54,13 @@ pub use stop::Stop;
 use append_once::AppendOnce;
 use bank::Bank;
 use counter::Counter;
-use cycle::Cycle;
 use leases::Holding;
-use lists::Lists;
 use mixed::Mixed;
 use phantom::Phantom;
 use range::Range;
 use register::Register;
+use ring::Ring;
+use serializability::Serializability;
 use sideband::Sideband;
 use transactions::Transactions;
 use watching::Watching;
@@ -130,7 +130,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
     vec![
         Arc::new(Register::new(before)),
         Arc::new(Register::with_lease_reads(before)),
-        Arc::new(Cycle::new(before)),
+        Arc::new(Ring::new(before)),
         Arc::new(Bank::new(before)),
         Arc::new(Counter::new(before)),
         Arc::new(AppendOnce::new(before)),
@@ -141,7 +141,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Watching::new(before)),
         Arc::new(Holding::new(before)),
         Arc::new(Transactions::new(before)),
-        Arc::new(Lists::new(before)),
+        Arc::new(Serializability::new(before)),
     ]
 }
 

@@ -4,6 +4,7 @@ mod load;
 mod measure;
 mod operation;
 mod random;
+mod transaction;
 mod watched;
 
 use std::sync::Arc;

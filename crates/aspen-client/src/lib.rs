@@ -60,6 +60,8 @@ mod shared;
 mod watching;
 mod write;
 
+pub use aspen_txn as txn;
+
 pub use aspen_net::{CallError, Grant, PeerAddress, Reach, Ticket};
 pub use channel::Channel;
 pub use client::Client;

@@ -58,7 +58,7 @@ workload_tests! {
         FalseFailures, Rollbacks;
     lease_register: StaleReads, LostWrites, RepeatedWrites, LateRepeats, ForgottenConditions,
         FalseFailures, Rollbacks;
-    cycle: LostWrites, TornWrites, ForgottenConditions, FalseFailures, Rollbacks;
+    ring: LostWrites, TornWrites, ForgottenConditions, FalseFailures, Rollbacks;
     bank: LostWrites, TornWrites, ForgottenConditions, ComparedVersions, FalseFailures, Rollbacks;
     counter: StaleReads, LostWrites, ForgottenConditions, FalseFailures, Rollbacks;
     append_once: LostWrites, RepeatedWrites, LateRepeats, FalseFailures, Rollbacks;
@@ -73,8 +73,8 @@ workload_tests! {
         FalseFailures, Rollbacks;
     leases: EarlyEnds, EndlessLeases, OutlivingKeys;
     watch: SkippedEvents, RepeatedEvents, TornEvents, LostWrites;
-    lists: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions, FalseFailures,
-        Rollbacks;
+    serializability: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions,
+        FalseFailures, Rollbacks;
     mixed: LostWrites;
 }
 

@@ -55,6 +55,16 @@ fn slow_a_watch_that_skips_a_revision_is_found() {
 }
 
 #[test]
+fn slow_a_check_of_versions_instead_of_revisions_is_found() {
+    is_found("check-on-version", "bank", 20);
+}
+
+#[test]
+fn slow_a_range_that_is_not_checked_is_found() {
+    is_found("no-range-check", "phantom", 20);
+}
+
+#[test]
 fn slow_a_lease_that_ends_with_its_leader_is_found() {
     is_found("lease-expires-early", "leases", 10);
 }

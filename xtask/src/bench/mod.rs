@@ -111,7 +111,13 @@ impl Run {
         let (report, interrupt) = (&mut self.report, &self.interrupt);
         aspen::measure(&self.binaries, &self.scratch, plan, report, interrupt)?;
         let Some(driver) = &self.peer else { return Ok(()) };
-        etcd::measure(driver, &self.scratch, plan, report, interrupt)
+        let comparable = plan.workloads.iter().copied().filter(|it| it.has_peer());
+        let workloads: Vec<Workload> = comparable.collect();
+        let plan = Plan { workloads: &workloads, ..plan };
+        match workloads.is_empty() {
+            true => Ok(()),
+            false => etcd::measure(driver, &self.scratch, plan, report, interrupt),
+        }
     }
 
     fn restarts(&self, value_bytes: u64) -> Outcome {

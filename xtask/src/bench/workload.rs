@@ -17,12 +17,25 @@ pub(super) enum Workload {
     Scan100,
     /// Read one key and write it unless it changed meanwhile.
     Cas,
+    /// The same by a transaction; etcd has its own, so only Aspen runs it.
+    #[value(name = "txn-1r1w")]
+    Txn1r1w,
+    /// Read ten keys and write ten others in one transaction; only Aspen runs it.
+    #[value(name = "txn-10r10w")]
+    Txn10r10w,
     /// Four linearizable reads for every write.
     Mixed,
     /// Write one key and wait until a watch of it tells.
     Watch,
     /// Load a million keys on one node, kill it, and time its way back.
     Restart,
+}
+
+impl Workload {
+    /// Whether etcd has the same thing.
+    pub(super) fn has_peer(self) -> bool {
+        !matches!(self, Self::Txn1r1w | Self::Txn10r10w)
+    }
 }
 
 impl fmt::Display for Workload {
@@ -33,6 +46,8 @@ impl fmt::Display for Workload {
             Self::GetStale => "get-stale",
             Self::Scan100 => "scan-100",
             Self::Cas => "cas",
+            Self::Txn1r1w => "txn-1r1w",
+            Self::Txn10r10w => "txn-10r10w",
             Self::Mixed => "mixed",
             Self::Watch => "watch",
             Self::Restart => "restart",

@@ -46,6 +46,12 @@ pub(crate) enum Workload {
     Scan100,
     /// Read a random key and set it if it has not changed.
     Cas,
+    /// The same by a transaction of `aspen-txn`.
+    #[value(name = "txn-1r1w")]
+    Txn1r1w,
+    /// Read ten random keys and set ten others, in one transaction.
+    #[value(name = "txn-10r10w")]
+    Txn10r10w,
     /// 80 % linearizable reads, 20 % puts.
     Mixed,
     /// Set a key of one's own and wait until a watch of it tells.

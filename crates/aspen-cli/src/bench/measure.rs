@@ -127,7 +127,7 @@ async fn run_client(
         }
         let result = match args.workload {
             Workload::Watch => watched.run(&*store, &args, &mut random).await,
-            _ => operation::run(&*store, &args, &mut random).await,
+            _ => operation::run(&store, &args, &mut random).await,
         };
         let ended = runtime::now();
         let counts = ended >= window.from && ended <= window.until;

@@ -1,5 +1,7 @@
 //! What one client does, once.
 
+use std::sync::Arc;
+
 use aspen_core::{
     Compare, Consistency, Key, KeyRange, KeyValueStore, Operation, ReadRequest, Revision,
     ScanRequest, Value, WriteCommand,
@@ -7,6 +9,7 @@ use aspen_core::{
 use bytes::Bytes;
 
 use super::random::Random;
+use super::{Target, transaction};
 use crate::args::bench::{BenchArgs, Workload};
 use crate::exit::CliError;
 
@@ -43,13 +46,16 @@ pub(super) fn value(random: &mut Random, args: &BenchArgs) -> Result<Value, CliE
 
 /// Runs one operation of the workload.
 pub(super) async fn run(
-    store: &dyn KeyValueStore,
+    target: &Arc<dyn Target>,
     args: &BenchArgs,
     random: &mut Random,
 ) -> Result<Outcome, CliError> {
+    let store: &dyn KeyValueStore = &**target;
     let key = key(random.below(args.keys))?;
     match args.workload {
         // A client of the watch workload has a key of its own and runs elsewhere.
+        Workload::Txn1r1w => transaction::run(target, args, random, 1).await,
+        Workload::Txn10r10w => transaction::run(target, args, random, 10).await,
         Workload::Put | Workload::Load | Workload::Watch => {
             put(store, key, value(random, args)?).await
         }

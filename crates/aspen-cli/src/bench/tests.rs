@@ -33,7 +33,7 @@ async fn every_workload_loads_its_keys_and_runs_without_errors() {
         let args = args(*workload);
         load::load_missing(&store, &args).await.unwrap();
         for _ in 0..5 {
-            operation::run(&*store, &args, &mut random).await.unwrap();
+            operation::run(&store, &args, &mut random).await.unwrap();
         }
     }
     let entry = store.get(operation::key(19).unwrap()).await.unwrap().unwrap();

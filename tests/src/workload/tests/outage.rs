@@ -117,7 +117,7 @@ fn clients_end_when_they_are_asked_to_though_nothing_is_served() {
 
 #[test]
 fn a_store_that_does_not_serve_without_faults_is_a_violation() {
-    for (name, hangs) in ["cycle", "bank"].into_iter().flat_map(|it| [(it, false), (it, true)]) {
+    for (name, hangs) in ["ring", "bank"].into_iter().flat_map(|it| [(it, false), (it, true)]) {
         on_paused_clock(async {
             let (workload, context) = (named(name).unwrap(), context(hangs));
             for violation in [workload.prepare(&context).await, workload.check(&context).await] {

@@ -1,12 +1,17 @@
 //! Invariant: transactions are strictly serializable, in the order of their revisions, and each
 //! took effect once. Keys hold lists; a transaction reads some of them and appends to some of
-//! those, if nothing that it read has changed. After Jepsen's `append` tests; judged at the end by
-//! [`check_strictly_serializable`], [`check_revisions`] and [`check_lists`].
+//! those, if nothing that it read has changed: by `aspen-txn`, or by a guarded write. After
+//! Jepsen's `append` tests; judged at the end by [`check_strictly_serializable`],
+//! [`check_revisions`] and [`check_lists`].
+
+mod by_transaction;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aspen_core::{Consistency, KeyValue, Operation, ReadRequest, Revision, WriteCommand};
+use aspen_core::{
+    Consistency, Key, KeyValue, Operation, ReadRequest, Revision, Value, WriteCommand,
+};
 use async_trait::async_trait;
 
 use super::fate::Fate;
@@ -29,7 +34,7 @@ const LISTS: u64 = 4;
 const GENERATION_TRANSACTIONS: u64 = 150;
 
 /// Lists and what clients did to them.
-pub(super) struct Lists {
+pub(super) struct Serializability {
     keys: KeySpace,
     transactions: AtomicU64,
     elements: AtomicU64,
@@ -55,10 +60,10 @@ struct Found {
 /// The ids under which both recorders know a transaction.
 type Ids = (OpId, OpId);
 
-impl Lists {
+impl Serializability {
     pub(super) fn new(before: &str) -> Self {
         Self {
-            keys: KeySpace::new(format!("{before}lists")),
+            keys: KeySpace::new(format!("{before}serializability")),
             transactions: AtomicU64::new(0),
             elements: AtomicU64::new(0),
             serial: TransactionRecorder::new(),
@@ -84,13 +89,25 @@ impl Lists {
     async fn transact(&self, context: &Context) -> Result<Option<Revision>, Violation> {
         let intent = self.intend(context);
         let ids = self.invoke(context, &intent);
-        let Some((read_at, found)) = self.read(context, &intent).await? else {
+        let by_transaction = context.random.one_in(2).then(|| by_transaction::begin(context));
+        let consistency = match &by_transaction {
+            Some(transaction) => by_transaction::consistency(context, transaction).await?,
+            None => Some(Consistency::Linearizable),
+        };
+        let read = match consistency {
+            Some(consistency) => self.read(context, &intent, consistency).await?,
+            None => None,
+        };
+        let Some((read_at, found)) = read else {
             self.end(ids, Outcome::Failed);
             return Ok(None);
         };
-        let fate = match intent.appends.is_empty() {
-            true => Fate::Applied(read_at),
-            false => self.append(context, &intent, &found).await?,
+        let fate = match (by_transaction, intent.appends.is_empty()) {
+            (Some(transaction), _) => {
+                self.append_by(context, &transaction, &intent, (read_at, &found)).await?
+            }
+            (None, true) => Fate::Applied(read_at),
+            (None, false) => self.append(context, &intent, &found).await?,
         };
         let Fate::Applied(revision) = fate else {
             let unknown = fate == Fate::Unknown;
@@ -129,9 +146,10 @@ impl Lists {
         &self,
         context: &Context,
         intent: &Intent,
+        consistency: Consistency,
     ) -> Result<Option<(Revision, Vec<Found>)>, Violation> {
         let keys = intent.names.iter().map(|name| self.keys.key(name)).collect();
-        let request = ReadRequest { keys, consistency: Consistency::Linearizable };
+        let request = ReadRequest { keys, consistency };
         let Some(reply) = context.read(request).await? else { return Ok(None) };
         let names = intent.names.iter().cloned();
         let found: Result<Vec<Found>, Violation> =
@@ -148,17 +166,23 @@ impl Lists {
         for _ in 0..context.random.below(3) {
             context.think().await;
         }
-        let grown = |list: &Found| {
-            let element = intent.appends.get(&list.name)?;
-            let elements: Vec<String> =
-                list.elements.iter().chain([element]).map(u64::to_string).collect();
-            Some(Operation::put(self.keys.key(&list.name), text(elements.join(" "))))
-        };
-        let operations = found.iter().filter_map(grown).collect();
+        let put = |(key, value)| Operation::put(key, value);
+        let operations = self.grown(intent, found).map(put).collect();
         let reads: Vec<_> =
             found.iter().map(|list| (self.keys.key(&list.name), list.entry.clone())).collect();
         let command: WriteCommand = Guard::pick(&context.random).command(&reads, operations);
         Ok(context.write(command).await?.fate())
+    }
+
+    /// The lists that grow, with what they become.
+    fn grown(&self, intent: &Intent, found: &[Found]) -> impl Iterator<Item = (Key, Value)> {
+        let grown = |list: &Found| {
+            let element = intent.appends.get(&list.name)?;
+            let elements: Vec<String> =
+                list.elements.iter().chain([element]).map(u64::to_string).collect();
+            Some((self.keys.key(&list.name), text(elements.join(" "))))
+        };
+        found.iter().filter_map(grown)
     }
 
     /// Reads every list of the generation as it was at some revision.
@@ -236,9 +260,9 @@ fn reads(found: &[Found]) -> Vec<RangeRead> {
 }
 
 #[async_trait]
-impl Workload for Lists {
+impl Workload for Serializability {
     fn name(&self) -> &'static str {
-        "lists"
+        "serializability"
     }
 
     async fn prepare(&self, _: &Context) -> Result<(), Violation> {

@@ -23,7 +23,7 @@ use crate::check::Violation;
 const NODES: u64 = 7;
 
 /// The ring and how often it was rewired.
-pub(super) struct Cycle {
+pub(super) struct Ring {
     keys: KeySpace,
     swaps: Tally,
 }
@@ -35,9 +35,9 @@ struct Node {
     next: u64,
 }
 
-impl Cycle {
+impl Ring {
     pub(super) fn new(before: &str) -> Self {
-        Self { keys: KeySpace::new(format!("{before}cycle")), swaps: Tally::default() }
+        Self { keys: KeySpace::new(format!("{before}ring")), swaps: Tally::default() }
     }
 
     fn key(&self, node: u64) -> Key {
@@ -156,9 +156,9 @@ fn broken(detail: String) -> Violation {
 }
 
 #[async_trait]
-impl Workload for Cycle {
+impl Workload for Ring {
     fn name(&self) -> &'static str {
-        "cycle"
+        "ring"
     }
 
     async fn prepare(&self, context: &Context) -> Result<(), Violation> {
