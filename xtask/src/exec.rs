@@ -7,9 +7,19 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// How the names of variables begin that speak of this program's package.
+const ABOUT_XTASK: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
+
 /// `cargo` itself, the same one that runs this task, in the workspace's root.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells this program about its own package would reach build scripts, which would
+    // run again, with all that depends on them, whenever somebody calls cargo without it.
+    for (name, _) in std::env::vars_os() {
+        if ABOUT_XTASK.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
     command.args(arguments).current_dir(crate::workspace::root());
     command
 }

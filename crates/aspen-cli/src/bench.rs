@@ -1,5 +1,6 @@
 //! `aspen bench`: closed-loop clients, each with one request in flight.
 
+mod audience;
 mod load;
 mod measure;
 mod operation;
@@ -20,6 +21,7 @@ use crate::commands::connect;
 use crate::exit::CliError;
 use crate::output::Output;
 
+use self::audience::Audience;
 use self::measure::Measured;
 
 /// What a benchmark drives.
@@ -67,7 +69,10 @@ async fn measure(stores: &[Arc<dyn Target>], args: &BenchArgs) -> Result<Measure
         return load::load(&stores[0], args, 0).await;
     }
     load::load_missing(&stores[0], args).await?;
-    measure::run(stores, args, WARM_UP).await
+    let audience = Audience::open(&stores[0], args).await?;
+    let mut measured = measure::run(stores, args, WARM_UP).await?;
+    measured.events = audience.events();
+    Ok(measured)
 }
 
 fn report(
@@ -107,6 +112,9 @@ fn figures(args: &BenchArgs, nodes: usize, measured: &Measured) -> Json {
         "errors": measured.errors,
         "conflicts": measured.conflicts,
         "operations": measured.operations,
+        "watches": args.watches,
+        "idle_watches": args.idle_watches,
+        "events": measured.events,
         "seconds": measured.elapsed.as_secs_f64(),
         "keys": args.keys,
         "value_bytes": args.value_bytes,

@@ -27,6 +27,12 @@ pub(crate) struct BenchArgs {
     /// batches.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) connections: u32,
+    /// How many watches of all the keys are open meanwhile; each is told of every change.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) watches: u32,
+    /// How many watches of keys that nobody changes are open meanwhile.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) idle_watches: u32,
     /// The number of nodes to report; asked of the cluster unless given.
     #[arg(long)]
     pub(crate) nodes: Option<u32>,

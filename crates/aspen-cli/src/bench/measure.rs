@@ -29,6 +29,8 @@ pub(super) struct Measured {
     pub(super) errors: u64,
     /// Of the successful ones, those that lost a race.
     pub(super) conflicts: u64,
+    /// Changes that watches beside were told of, each by itself.
+    pub(super) events: u64,
     /// For how long.
     pub(super) elapsed: Duration,
     /// What the first error said.
@@ -44,6 +46,7 @@ impl Measured {
             operations: 0,
             errors: 0,
             conflicts: 0,
+            events: 0,
             elapsed: Duration::ZERO,
             first_error: None,
         }

@@ -14,6 +14,8 @@ fn args(workload: Workload) -> BenchArgs {
         keys: 20,
         value_bytes: 8,
         connections: 1,
+        watches: 0,
+        idle_watches: 0,
         nodes: Some(1),
     }
 }
@@ -38,6 +40,25 @@ async fn every_workload_loads_its_keys_and_runs_without_errors() {
     }
     let entry = store.get(operation::key(19).unwrap()).await.unwrap().unwrap();
     assert_eq!(entry.value.len(), 8);
+}
+
+#[tokio::test]
+async fn watches_beside_are_told_of_every_change() {
+    let memory = Arc::new(MemoryStore::new());
+    let store: Arc<dyn Target> = memory.clone();
+    let args = BenchArgs { watches: 2, idle_watches: 3, ..args(Workload::Put) };
+    let audience = Audience::open(&store, &args).await.unwrap();
+    let mut random = random::Random::new();
+    for _ in 0..5 {
+        operation::run(&store, &args, &mut random).await.unwrap();
+    }
+    let told = aspen_core::runtime::timeout(Duration::from_secs(30), async {
+        while audience.events() < 10 {
+            tokio::task::yield_now().await;
+        }
+    });
+    told.await.unwrap();
+    assert_eq!(audience.events(), 10);
 }
 
 #[tokio::test]
