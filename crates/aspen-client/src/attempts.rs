@@ -118,7 +118,10 @@ impl<'a> Attempts<'a> {
 
     /// The call itself failed: others are asked first from now on.
     pub(crate) fn call_failed(&mut self, peer: &PeerAddress, error: &CallError) {
-        self.shared.routes.suspect(peer.endpoint);
+        match error {
+            CallError::Unreachable(_) => self.shared.routes.unreachable(peer.endpoint),
+            _ => self.shared.routes.suspect(peer.endpoint),
+        }
         self.shared.refresh_soon();
         self.last_failure = Some(error.to_string());
     }

@@ -2,13 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use aspen_core::runtime::{self, Instant};
 use aspen_core::{ClusterStatus, EndpointKey, GroupId, NodeId, NodeRecord, NodeState, NotLeader};
 use aspen_net::{PeerAddress, Ticket};
 use parking_lot::Mutex;
 
 /// How many nodes the client remembers; the cluster's own limit.
 const PEERS_MAX: usize = 10_000;
+
+/// How long a node that no connection could be opened to is left alone while there are others.
+/// Followers name a dead leader until they have elected the next; to follow that word would cost a
+/// whole attempt to connect each time. Longer than a failover; a node that comes back sooner is
+/// found that much later.
+const AVOIDED: Duration = Duration::from_secs(2);
 
 /// Whom a request may be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +35,14 @@ struct Peer {
     from_ticket: bool,
     /// Its last call failed: asked only after the others.
     suspect: bool,
+    /// It could not be reached: not asked before this unless there is nobody else.
+    avoided_until: Option<Instant>,
+}
+
+impl Peer {
+    fn is_avoided(&self, now: Instant) -> bool {
+        self.avoided_until.is_some_and(|until| now < until)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +89,7 @@ impl Routes {
         let mut table = self.table.lock();
         if let Some(peer) = table.peers.get_mut(&peer) {
             peer.suspect = false;
+            peer.avoided_until = None;
         }
         table.leaders.entry(group).or_insert(peer);
     }
@@ -83,6 +100,14 @@ impl Routes {
         table.leaders.retain(|_, leader| *leader != peer);
         if let Some(peer) = table.peers.get_mut(&peer) {
             peer.suspect = true;
+        }
+    }
+
+    /// No connection to a peer could be opened.
+    pub(crate) fn unreachable(&self, peer: EndpointKey) {
+        self.suspect(peer);
+        if let Some(peer) = self.table.lock().peers.get_mut(&peer) {
+            peer.avoided_until = Some(runtime::now() + AVOIDED);
         }
     }
 
@@ -102,7 +127,10 @@ impl Routes {
             (None, Some(leader)) => table.endpoint_of(leader),
             (None, None) => None,
         };
-        if let Some(leader) = hinted.filter(|leader| *leader != peer) {
+        let now = runtime::now();
+        let avoided =
+            |leader: &EndpointKey| table.peers.get(leader).is_some_and(|peer| peer.is_avoided(now));
+        if let Some(leader) = hinted.filter(|leader| *leader != peer && !avoided(leader)) {
             table.leaders.insert(hint.group, leader);
         }
     }
@@ -110,12 +138,13 @@ impl Routes {
     /// Takes over the cluster's own picture of nodes and leaders.
     pub(crate) fn learn(&self, status: &ClusterStatus) {
         let mut table = self.table.lock();
+        let now = runtime::now();
         let listed: BTreeSet<_> = status.nodes.iter().map(|node| node.record.endpoint).collect();
         table.peers.retain(|endpoint, peer| peer.from_ticket || listed.contains(endpoint));
         for node in &status.nodes {
             table.insert(PeerAddress::from(&node.record), Some(node.record.id), false);
             if let Some(peer) = table.peers.get_mut(&node.record.endpoint) {
-                peer.suspect = node.state == NodeState::Offline;
+                peer.suspect = node.state == NodeState::Offline || peer.is_avoided(now);
             }
         }
         for group in &status.groups {
@@ -147,7 +176,8 @@ impl Table {
             }
             None if has_room => {
                 let address = Arc::new(address);
-                let peer = Peer { address, node, from_ticket, suspect: false };
+                let avoided_until = None;
+                let peer = Peer { address, node, from_ticket, suspect: false, avoided_until };
                 self.peers.insert(endpoint, peer);
             }
             None => tracing::warn!(limit = PEERS_MAX, "too many peers; one is not remembered"),
@@ -167,12 +197,16 @@ impl Table {
         self.peers.get(&endpoint).is_none_or(|peer| peer.suspect)
     }
 
-    /// The untried peer whose turn it is: trusted ones first, then suspects.
+    /// The untried peer whose turn it is: trusted ones first, then suspects; those to be avoided
+    /// only when there are no others.
     fn next_in_turn(&self, tried: &BTreeSet<EndpointKey>) -> Option<Arc<PeerAddress>> {
+        let now = runtime::now();
+        let all_avoided = self.peers.values().all(|peer| peer.is_avoided(now));
         [false, true].into_iter().find_map(|suspect| {
             let eligible = || {
                 self.peers.iter().filter(move |(endpoint, peer)| {
-                    peer.suspect == suspect && !tried.contains(endpoint)
+                    let is_wanted = all_avoided || !peer.is_avoided(now);
+                    peer.suspect == suspect && is_wanted && !tried.contains(endpoint)
                 })
             };
             let count = eligible().count();

@@ -81,7 +81,7 @@ struct Overlapping(u64);
 impl StoreBuilder<TypeConfig, LogAdapter, StateAdapter, TempDir> for Overlapping {
     async fn build(&self) -> Built<TempDir> {
         let (dir, log, state) = OnDisk { cache_bytes: 1 << 10 }.build().await?;
-        Ok((dir, log.overlapping(NodeId::new(self.0), Arc::default()), state))
+        Ok((dir, log.overlapping(NodeId::new(self.0)), state))
     }
 }
 

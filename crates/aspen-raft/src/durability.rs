@@ -13,10 +13,14 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use aspen_core::runtime::wait_until;
+use aspen_core::runtime::{timeout, wait_until};
 use aspen_storage::LogError;
 use tokio::sync::Notify;
+
+/// How often a replica whose disk is full looks whether there is room again.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(200);
 
 /// Appends begun and completed, for one replica.
 #[derive(Debug, Default)]
@@ -26,6 +30,9 @@ pub(crate) struct Durability {
     /// How many of them are durable; they come to be in order.
     completed: AtomicU64,
     failed: AtomicBool,
+    /// An append waits for room on the disk, and everything that consensus does waits behind it.
+    stalled: AtomicBool,
+    stopping: AtomicBool,
     moved: Notify,
 }
 
@@ -41,6 +48,31 @@ impl Durability {
             Ok(()) => drop(self.completed.fetch_add(1, Ordering::AcqRel)),
             Err(_) => self.failed.store(true, Ordering::Release),
         }
+        self.moved.notify_waiters();
+    }
+
+    /// Waits a while for room on the disk; answers whether to look again. Meanwhile the replica is
+    /// stalled, and hears nothing: what its peers sent would pile up.
+    pub(crate) async fn wait_for_room(&self) -> bool {
+        let stopping = || self.stopping.load(Ordering::Acquire);
+        self.stalled.store(true, Ordering::Release);
+        let _ = timeout(LOOK_FOR_ROOM, wait_until(&self.moved, stopping)).await;
+        !stopping()
+    }
+
+    /// An append has found room, or failed for another reason.
+    pub(crate) fn go_on(&self) {
+        self.stalled.store(false, Ordering::Release);
+    }
+
+    /// Whether an append waits for room on the disk.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Acquire)
+    }
+
+    /// Ends the wait for room.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         self.moved.notify_waiters();
     }
 
@@ -87,6 +119,21 @@ mod tests {
         durability.begin();
         durability.complete(&Ok(()));
         waiter.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_replica_waits_for_room_until_it_stops() {
+        let durability = Arc::new(Durability::default());
+        assert!(durability.wait_for_room().await && durability.is_stalled());
+        durability.go_on();
+        assert!(!durability.is_stalled());
+        let waiter = {
+            let durability = durability.clone();
+            aspen_core::runtime::spawn(async move { durability.wait_for_room().await })
+        };
+        tokio::task::yield_now().await;
+        durability.stop();
+        assert!(!waiter.await.unwrap());
     }
 
     #[tokio::test]

@@ -155,6 +155,7 @@ impl Group {
         if runtime::timeout(patience, self.proposer.idle()).await.is_err() {
             tracing::warn!(group = %self.id(), "stopping with writes still in flight");
         }
+        self.replica.durability.stop();
         if let Err(error) = self.replica.raft.shutdown().await {
             tracing::warn!(group = %self.id(), %error, "consensus did not stop cleanly");
         }

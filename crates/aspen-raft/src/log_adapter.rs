@@ -39,9 +39,14 @@ impl LogAdapter {
         Self { log, cache, durability: Arc::default(), overlaps: None }
     }
 
+    /// Tells `durability` how appends go.
+    pub(crate) fn telling(self, durability: Arc<Durability>) -> Self {
+        Self { durability, ..self }
+    }
+
     /// Lets this node's followers sync its entries while it does so itself.
-    pub(crate) fn overlapping(self, node: NodeId, durability: Arc<Durability>) -> Self {
-        Self { durability, overlaps: Some(node), ..self }
+    pub(crate) fn overlapping(self, node: NodeId) -> Self {
+        Self { overlaps: Some(node), ..self }
     }
 
     /// The entries of a range that exist, up to `bytes_max` but at least one.
@@ -98,10 +103,23 @@ impl LogAdapter {
         entries.iter().all(own)
     }
 
-    /// Appends entries; they are durable when it returns.
+    /// Appends entries; they are durable when it returns. Waits for room on a full disk: a replica
+    /// that failed instead would need a restart to return.
     async fn append_now(&self, entries: Vec<RaftEntry>) -> io::Result<()> {
-        let records: Result<Vec<_>, Malformed> = entries.iter().map(wire::to_record).collect();
-        self.log.append(records?).await?;
+        let appended = loop {
+            let records: Result<Vec<_>, Malformed> = entries.iter().map(wire::to_record).collect();
+            match self.log.append(records?).await {
+                Err(LogError::DiskFull(detail)) => {
+                    tracing::warn!(detail, "an append waits for room");
+                    if !self.durability.wait_for_room().await {
+                        break Err(LogError::DiskFull(detail));
+                    }
+                }
+                appended => break appended,
+            }
+        };
+        self.durability.go_on();
+        appended?;
         let mut cache = self.cache.lock();
         cache.push(entries);
         let end = cache.end();

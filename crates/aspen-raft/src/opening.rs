@@ -69,9 +69,10 @@ impl Opening {
             options: self.options.clone(),
             confirmations: Confirmations::default(),
         };
-        let mut log = LogAdapter::new(self.log.clone(), self.options.entry_cache_bytes);
+        let log = LogAdapter::new(self.log.clone(), self.options.entry_cache_bytes);
+        let mut log = log.telling(durability);
         if self.options.overlap_syncs {
-            log = log.overlapping(self.node, durability);
+            log = log.overlapping(self.node);
         }
         let state = StateAdapter::new(self.state.clone(), applied, self.log.clone());
         let node = self.node.get();

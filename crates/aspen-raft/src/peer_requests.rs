@@ -22,6 +22,9 @@ type Answer<T> = Result<T, PeerRejection>;
 /// Handles one message for one group. The answer leaves only when everything that was begun before
 /// it is durable: see [`crate::durability`].
 pub(crate) async fn handle(group: &Group, from: NodeId, request: PeerRequest) -> Answer<Bytes> {
+    if group.replica.durability.is_stalled() {
+        return Err(PeerRejection::Unavailable("the disk is full".to_owned()));
+    }
     let answer = answer(group, from, request).await?;
     if runtime::planted("answer-ahead-of-log") {
         return Ok(answer);

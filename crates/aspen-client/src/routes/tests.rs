@@ -57,6 +57,28 @@ fn suspects_are_asked_last_and_trusted_again_once_they_answer() {
     assert_eq!(picked.len(), 2);
 }
 
+/// A follower goes on naming a leader that is dead until the next is elected. Each such word once
+/// cost the client a second of dialling, so that it noticed the next leader a second late.
+#[test]
+fn a_hint_to_a_node_that_cannot_be_reached_is_not_followed() {
+    let routes = routes(&[1, 2, 3]);
+    routes.not_leader(endpoint(2), &hint(1));
+    routes.unreachable(endpoint(1));
+    routes.not_leader(endpoint(2), &hint(1));
+    let tried = |nodes: &[u8]| nodes.iter().copied().map(endpoint).collect::<BTreeSet<_>>();
+    for _ in 0..4 {
+        let peer = routes.pick(GROUP, Affinity::Leader, &tried(&[])).unwrap();
+        assert_ne!(peer.endpoint, endpoint(1));
+    }
+    assert!(routes.pick(GROUP, Affinity::Leader, &tried(&[2, 3])).is_none());
+    routes.unreachable(endpoint(2));
+    routes.unreachable(endpoint(3));
+    let any = routes.pick(GROUP, Affinity::Leader, &tried(&[2, 3])).unwrap();
+    assert_eq!(any.endpoint, endpoint(1), "nobody else is there");
+    routes.answered(GROUP, endpoint(1));
+    assert_eq!(routes.pick(GROUP, Affinity::Leader, &tried(&[])).unwrap().endpoint, endpoint(1));
+}
+
 #[test]
 fn every_peer_is_asked_once_a_round() {
     let routes = routes(&[1, 2, 3]);
