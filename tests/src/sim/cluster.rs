@@ -97,13 +97,24 @@ impl SimCluster {
             return;
         }
         trace::note("crash", format!("node {node} {how:?}"));
+        self.stop_process(&machine, how);
+    }
+
+    /// Every process ends, for the run does.
+    pub(crate) fn end(&self) {
+        let machines = self.machines();
+        let running = machines.iter().filter(|machine| machine.running() != Running::Down);
+        running.for_each(|machine| self.stop_process(machine, Crash::Killed));
+    }
+
+    fn stop_process(&self, machine: &Machine, how: Crash) {
         // What is paused would not be dropped.
         machine.resume();
         // Destructors run, as they do in no process that is killed: keep them off the disks.
         machine.platter.fence();
         machine.states.lock().process_dies(how);
         Handle::current().kill(machine.cell);
-        self.network.detach(node);
+        self.network.detach(machine.node);
         machine.ended();
         match how {
             Crash::Killed => machine.platter.process_died(),

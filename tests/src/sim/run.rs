@@ -157,7 +157,10 @@ async fn supervise(
         violation = violation => Err(violation),
         verdict = play(&world, plan.schedule, &recorder) => verdict,
     };
-    (verdict, TimeHandle::current().elapsed().as_millis() as u64)
+    let simulated_ms = TimeHandle::current().elapsed().as_millis() as u64;
+    // Nodes and machines hold each other: a run that left them would keep their memory for ever.
+    world.cluster.end();
+    (verdict, simulated_ms)
 }
 
 async fn play(
