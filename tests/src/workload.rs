@@ -26,6 +26,7 @@ mod key_space;
 mod leases;
 mod ledger;
 mod lists;
+mod locks;
 mod mixed;
 mod phantom;
 mod random;
@@ -57,6 +58,7 @@ use counter::Counter;
 use cycle::Cycle;
 use leases::Holding;
 use lists::Lists;
+use locks::Locks;
 use mixed::Mixed;
 use phantom::Phantom;
 use range::Range;
@@ -140,6 +142,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Sideband::new(before)),
         Arc::new(Watching::new(before)),
         Arc::new(Holding::new(before)),
+        Arc::new(Locks::new(before)),
         Arc::new(Transactions::new(before)),
         Arc::new(Lists::new(before)),
     ]
