@@ -24,6 +24,7 @@ mod insist;
 mod key_space;
 mod leases;
 mod ledger;
+mod locks;
 mod mixed;
 mod phantom;
 mod random;
@@ -55,6 +56,7 @@ use append_once::AppendOnce;
 use bank::Bank;
 use counter::Counter;
 use leases::Holding;
+use locks::Locks;
 use mixed::Mixed;
 use phantom::Phantom;
 use range::Range;
@@ -140,6 +142,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Sideband::new(before)),
         Arc::new(Watching::new(before)),
         Arc::new(Holding::new(before)),
+        Arc::new(Locks::new(before)),
         Arc::new(Transactions::new(before)),
         Arc::new(Serializability::new(before)),
     ]

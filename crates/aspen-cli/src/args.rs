@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod cluster;
+pub(crate) mod coordination;
 pub(crate) mod data;
 pub(crate) mod kv;
 pub(crate) mod lease;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::bench::BenchArgs;
 use self::cluster::{ClusterCommand, NodeCommand, TicketArgs};
+use self::coordination::{ElectArgs, LockArgs};
 use self::data::{ExportArgs, ImportArgs};
 use self::kv::KvCommand;
 use self::lease::LeaseCommand;
@@ -75,6 +77,14 @@ pub(crate) enum Command {
     /// Grant leases, keep them alive and end them.
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Run a command while holding a lock.
+    ///
+    /// The command finds ASPEN_LOCK_TOKEN in its environment: a number that is higher for each
+    /// holder, by which what it writes to can refuse an earlier one. It is killed when the lock is
+    /// lost; its exit code becomes that of `aspen lock`, 128 + n after signal n.
+    Lock(LockArgs),
+    /// Stand for election and lead until an interrupt, or watch who leads.
+    Elect(ElectArgs),
     /// Look at the cluster and change it.
     #[command(subcommand)]
     Cluster(ClusterCommand),

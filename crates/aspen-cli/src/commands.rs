@@ -4,17 +4,21 @@ mod cluster;
 mod cluster_view;
 mod compact;
 mod completions;
+mod elect;
 mod export;
 mod import;
 mod input;
+mod interrupt;
 mod kv;
 mod kv_read;
 mod kv_scan;
 mod kv_write;
 mod lease;
+mod lock;
 mod ticket;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_client::{Client, ClientOptions, Ticket};
@@ -52,10 +56,19 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), compact::run(&client, revision, output)).await
         }
-
         Command::Lease(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), lease::run(&client, command, output)).await
+        }
+        Command::Lock(args) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            let run = lock::run(Arc::new(client.clone()), args, interrupt::signals()?, output);
+            closing(client, run).await
+        }
+        Command::Elect(args) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            let run = elect::run(Arc::new(client.clone()), args, interrupt::signals()?, output);
+            closing(client, run).await
         }
         Command::Cluster(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;

@@ -6,6 +6,7 @@ use aspen_client::ConnectError;
 use aspen_core::{
     Applied, ControlError, ErrorKind, InvalidRequest, ReadError, WatchError, WriteError,
 };
+use aspen_layers::coordination::CoordinationError;
 
 /// The exit codes, as `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum ExitStatus {
     Denied,
     /// The write may have happened.
     Unknown,
+    /// A command that was run under a lock ended so.
+    Command(u8),
 }
 
 impl ExitStatus {
@@ -30,6 +33,7 @@ impl ExitStatus {
             Self::Negative => 3,
             Self::Denied => 4,
             Self::Unknown => 5,
+            Self::Command(code) => code,
         }
     }
 
@@ -72,6 +76,11 @@ pub(crate) enum CliError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
+    /// A command that was run has failed; it has said why.
+    #[error("the command ended with code {0}")]
+    Command(u8),
     /// An error with where it happened, for instance a line of a file.
     #[error("{context}: {source}")]
     At { context: String, source: Box<CliError> },
@@ -104,6 +113,9 @@ impl CliError {
             Self::Control(ControlError::Timeout(_)) => ExitStatus::Unknown,
             Self::Control(error) => ExitStatus::of_kind(error.kind()),
             Self::Watch(error) => ExitStatus::of_kind(error.kind()),
+            Self::Coordination(error) if error.may_have_applied() => ExitStatus::Unknown,
+            Self::Coordination(error) => ExitStatus::of_kind(error.kind()),
+            Self::Command(code) => ExitStatus::Command(*code),
             Self::At { source, .. } => source.status(),
         }
     }
@@ -111,7 +123,7 @@ impl CliError {
     /// What to print; nothing when it was printed or nobody reads it.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
-            Self::Negative | Self::PipeClosed => None,
+            Self::Negative | Self::PipeClosed | Self::Command(_) => None,
             Self::At { source, .. } => source.message().map(|_| self.to_string()),
             other => Some(other.to_string()),
         }

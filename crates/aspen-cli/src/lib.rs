@@ -7,7 +7,8 @@
 //! * `import` and `export` move records of a `format` between a file and any
 //!   [`aspen_core::KeyValueStore`], in bounded memory whatever the file's size.
 //!
-//! Architecture invariant: this crate speaks to a cluster only through `aspen-client`.
+//! Architecture invariant: this crate speaks to a cluster only through `aspen-client`, and layers
+//! reach it through that.
 #![allow(clippy::result_large_err, reason = "a failure ends the process; its size does not matter")]
 
 mod args;

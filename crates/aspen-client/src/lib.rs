@@ -49,7 +49,6 @@ mod control;
 mod deadline;
 mod error;
 mod lease;
-mod lease_guard;
 mod options;
 mod propose;
 mod read;
@@ -60,13 +59,13 @@ mod shared;
 mod watching;
 mod write;
 
+pub use aspen_core::LeaseGuard;
 pub use aspen_txn as txn;
 
 pub use aspen_net::{CallError, Grant, PeerAddress, Reach, Ticket};
 pub use channel::Channel;
 pub use client::Client;
 pub use error::ConnectError;
-pub use lease_guard::LeaseGuard;
 pub use options::ClientOptions;
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fake;
-mod leases;
 mod outages;
 mod reads;
 mod routing;

@@ -17,11 +17,13 @@
 #[doc = include_str!("../../../docs/guide/leases.md")]
 struct Guide;
 
+mod guard;
 mod request;
 mod store;
 
 use crate::{DELETE_RANGE_KEYS_MAX, InvalidRequest, LeaseId, Revision, TRANSACTION_OPERATIONS_MAX};
 
+pub use guard::LeaseGuard;
 pub use request::{
     KEEP_ALIVE_LEASES_MAX, LEASE_LIST_MAX, LeaseRequest, LeaseResponse, LeaseStatus,
 };

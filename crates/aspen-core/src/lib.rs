@@ -58,8 +58,8 @@ pub use key::{InvalidKey, KEY_BYTES_MAX, Key, VALUE_BYTES_MAX, Value, ValueTooLa
 pub use key_value::KeyValue;
 pub use lease::{
     EXPIRE_LEASES_MAX, KEEP_ALIVE_LEASES_MAX, LEASE_COUNT_MAX, LEASE_KEYS_MAX, LEASE_LIST_MAX,
-    LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN, LeaseGrant, LeaseRequest, LeaseResponse, LeaseRevocation,
-    LeaseStatus, Leases, validate_ttl,
+    LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN, LeaseGrant, LeaseGuard, LeaseRequest, LeaseResponse,
+    LeaseRevocation, LeaseStatus, Leases, validate_ttl,
 };
 pub use memory_store::MemoryStore;
 pub use protocol::{

@@ -72,6 +72,7 @@ workload_tests! {
     transactions: LostWrites, RepeatedWrites, TornWrites, ForgottenConditions,
         FalseFailures, Rollbacks;
     leases: EarlyEnds, EndlessLeases, OutlivingKeys;
+    locks: EarlyEnds, EndlessLeases, OutlivingKeys, LostWrites, ForgottenConditions, Rollbacks;
     watch: SkippedEvents, RepeatedEvents, TornEvents, LostWrites;
     serializability: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions,
         FalseFailures, Rollbacks;
@@ -90,9 +91,9 @@ fn every_workload_is_tested_and_found_by_its_name() {
 
 #[test]
 fn a_seed_determines_a_run() {
-    // The pauses of `aspen-txn` come from the runtime, which only the simulator seeds; its own test
-    // of determinism includes them.
-    for name in TESTED.iter().filter(|name| !["transactions", "mixed"].contains(name)) {
+    // The pauses of `aspen-txn` and `aspen-layers` come from the runtime, which only the simulator
+    // seeds; its own test of determinism includes them.
+    for name in TESTED.iter().filter(|name| !["transactions", "locks", "mixed"].contains(name)) {
         let trace = |seed| simulate_named(name, seed, None).trace;
         assert_eq!(trace(3), trace(3), "{name}");
         assert_ne!(trace(3), trace(4), "{name}");

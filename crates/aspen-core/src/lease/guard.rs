@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::runtime::{self, Instant, watch};
-use aspen_core::{LeaseId, LeaseRevocation, Leases, WriteError};
+use crate::runtime::{self, Instant, watch};
+use crate::{LeaseId, LeaseRevocation, Leases, WriteError};
 
 /// Into how many parts the TTL is divided by keep-alives: two may be lost without harm.
 const KEEP_ALIVES_PER_TTL: u32 = 3;
@@ -21,19 +21,21 @@ const ATTEMPTS_PER_TTL: u32 = 12;
 /// A guard that is dropped stops keeping the lease alive; it ends within its TTL. To end it at once
 /// use [`LeaseGuard::release`].
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
-/// use aspen_client::{Client, LeaseGuard};
-/// use aspen_core::{Key, KeyValueStore, Operation, Value, WriteCommand};
+/// use aspen_core::{Key, KeyValueStore, LeaseGuard, MemoryStore, Operation, Value, WriteCommand};
 ///
-/// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
-/// let guard = LeaseGuard::grant(Arc::new(client.clone()), None, 10_000).await?;
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let store = Arc::new(MemoryStore::new()); // a `Client`, or a node's store, works the same
+/// let guard = LeaseGuard::grant(store.clone(), None, 10_000).await?;
 /// let (key, value) = (Key::try_from("services/a")?, Value::try_from("10.0.0.1:80")?);
 /// let register = Operation::Put { key, value, lease: Some(guard.lease()) };
-/// client.write(WriteCommand::Batch { operations: vec![register] }).await?;
-/// guard.lost().await;
-/// # Ok(())
-/// # }
+/// store.write(WriteCommand::Batch { operations: vec![register] }).await?;
+/// assert!(guard.is_held());
+/// guard.release().await?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct LeaseGuard {
     leases: Arc<dyn Leases>,
@@ -80,7 +82,14 @@ impl LeaseGuard {
 
     /// Whether the lease is surely still in force.
     pub fn is_held(&self) -> bool {
-        self.held_until.borrow().is_some_and(|until| runtime::now() < until)
+        !self.remaining().is_zero()
+    }
+
+    /// For how long the lease is surely still in force, even if nobody can be reached from now on;
+    /// zero once it is not.
+    pub fn remaining(&self) -> Duration {
+        let until = *self.held_until.borrow();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(runtime::now()))
     }
 
     /// Waits until the lease is not surely held any more: it has ended, or nobody could be reached
@@ -154,3 +163,6 @@ impl Keeper {
         self.teller.send_replace(None);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,16 @@
 //! Leases held over a store in this process.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use aspen_core::{
-    LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, MemoryStore, ReadError, WriteError,
-    runtime,
-};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::LeaseGuard;
+use crate::{
+    LeaseGrant, LeaseGuard, LeaseId, LeaseRevocation, LeaseStatus, Leases, MemoryStore, ReadError,
+    WriteError, runtime,
+};
 
 /// A store whose keep-alives can be made to fail, and are counted.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Leases for Flaky {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_held_until_it_is_revoked() {
     let leases = Arc::new(Flaky::default());
     let guard = LeaseGuard::grant(leases.clone(), None, 1_000).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_lease_is_held_until_it_is_revoked() {
     assert!(!guard.is_held());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_nobody_could_keep_alive_is_lost_within_its_ttl() {
     let leases = Arc::new(Flaky::default());
     leases.fails.store(true, Ordering::Relaxed);
@@ -81,7 +81,7 @@ async fn a_lease_that_nobody_could_keep_alive_is_lost_within_its_ttl() {
     guard.lost().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn releasing_ends_the_lease_at_once_and_dropping_only_stops_keeping_it() {
     let leases = Arc::new(Flaky::default());
     let released = LeaseGuard::grant(leases.clone(), None, 60_000).await.unwrap();

@@ -1,0 +1,17 @@
+//! What is built on transactions: data models and recipes that know no network, no disk and no
+//! consensus, only keys.
+//!
+//! * [`coordination`]: locks with fencing tokens, elections, barriers, semaphores, counters,
+//!   sequences, queues and rate limiters.
+//!
+//! Everything here works over every store alike: [`aspen_core::MemoryStore`], a node in this
+//! process, a remote cluster.
+//!
+//! Architecture invariant: this crate depends on `aspen-core` and `aspen-txn` only and reaches keys
+//! through their traits; what it keeps in memory is lost without harm.
+#![allow(
+    clippy::result_large_err,
+    reason = "a failure is rare and its error is handed on, not kept"
+)]
+
+pub mod coordination;
