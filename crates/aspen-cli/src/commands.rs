@@ -12,7 +12,10 @@ mod kv_read;
 mod kv_scan;
 mod kv_write;
 mod lease;
+mod outcome;
+mod sql;
 mod ticket;
+mod txn;
 mod watch;
 
 use std::time::Duration;
@@ -44,6 +47,14 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), kv::run(&client, command, output)).await
         }
+        Command::Txn { file } => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), txn::run(&client, &file, output)).await
+        }
+        Command::Sql(args) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), sql::run(&client, args, global.timeout, output)).await
+        }
         Command::Watch(args) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), watch::run(&client, args, output)).await
@@ -52,7 +63,6 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), compact::run(&client, revision, output)).await
         }
-
         Command::Lease(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), lease::run(&client, command, output)).await

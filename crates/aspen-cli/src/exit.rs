@@ -4,7 +4,7 @@ use std::io;
 
 use aspen_client::ConnectError;
 use aspen_core::{
-    Applied, ControlError, ErrorKind, InvalidRequest, ReadError, WatchError, WriteError,
+    Applied, ControlError, ErrorKind, InvalidRequest, ReadError, SqlError, WatchError, WriteError,
 };
 
 /// The exit codes, as `--help` documents them.
@@ -72,6 +72,8 @@ pub(crate) enum CliError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// An error with where it happened, for instance a line of a file.
     #[error("{context}: {source}")]
     At { context: String, source: Box<CliError> },
@@ -104,6 +106,7 @@ impl CliError {
             Self::Control(ControlError::Timeout(_)) => ExitStatus::Unknown,
             Self::Control(error) => ExitStatus::of_kind(error.kind()),
             Self::Watch(error) => ExitStatus::of_kind(error.kind()),
+            Self::Sql(error) => ExitStatus::of_kind(error.kind()),
             Self::At { source, .. } => source.status(),
         }
     }
@@ -145,6 +148,9 @@ mod tests {
         assert_eq!(code(ControlError::Timeout(String::new())), 5);
         assert_eq!(code(ControlError::Denied(String::new())), 4);
         assert_eq!(code(ConnectError::NoPeers), 2);
+        assert_eq!(code(SqlError::InvalidSql(String::new())), 2);
+        assert_eq!(code(SqlError::TimedOut { limit_ms: 1 }), 1);
+        assert_eq!(code(SqlError::Read(ReadError::Denied(String::new()))), 4);
         assert_eq!(code(CliError::Negative), 3);
     }
 
