@@ -9,17 +9,16 @@ use super::stop::Stop;
 
 /// What a failure to prepare or to step a query means.
 pub(super) fn query_error(error: Error, refused: &Refused, stop: &Stop) -> SqlError {
+    // SQLite has several ways to tell of a refusal; all of them follow from ours.
+    if let Some(what) = refused.lock().take() {
+        return SqlError::NotAllowed(what);
+    }
     match code(&error) {
         Some(ErrorCode::OperationInterrupted) => stop.error(),
-        Some(ErrorCode::AuthorizationForStatementDenied) => {
-            let what = refused.lock().take();
-            SqlError::NotAllowed(what.unwrap_or_else(|| "anything but SELECT".to_owned()))
-        }
         Some(ErrorCode::ReadOnly) => SqlError::NotAllowed("writing; SQL only reads".to_owned()),
         Some(code) if !is_of_the_store(code) => SqlError::InvalidSql(words(&error)),
         None => match error {
             Error::MultipleStatement => SqlError::InvalidSql("more than one statement".to_owned()),
-            Error::NulError(_) => SqlError::InvalidSql("the query holds a zero byte".to_owned()),
             other => store_error(other),
         },
         Some(_) => store_error(error),

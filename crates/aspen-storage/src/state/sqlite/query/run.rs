@@ -141,8 +141,7 @@ fn begin_answer(
     revision: Revision,
     rows_max: u32,
 ) -> Result<SqlRows, SqlError> {
-    let columns: Vec<String> =
-        statement.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     if !statement.readonly() {
         return Err(SqlError::NotAllowed("writing; SQL only reads".to_owned()));
     }

@@ -123,7 +123,7 @@ async fn mistakes_are_told_in_sqlites_words() {
         ("", "there is no SELECT"),
         ("-- nothing", "there is no SELECT"),
         ("SELECT ?", "parameters"),
-        ("SELECT 'a\0b'", "zero byte"),
+        ("SELECT 'a\0b'", "unrecognized token"),
         ("SELECT json('{')", "malformed JSON"),
         ("SELECT abs(-9223372036854775808)", "integer overflow"),
     ] {
