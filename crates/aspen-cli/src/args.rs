@@ -6,6 +6,7 @@ pub(crate) mod coordination;
 pub(crate) mod data;
 pub(crate) mod kv;
 pub(crate) mod lease;
+pub(crate) mod sql;
 pub(crate) mod watch;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use self::coordination::{ElectArgs, LockArgs};
 use self::data::{ExportArgs, ImportArgs};
 use self::kv::KvCommand;
 use self::lease::LeaseCommand;
+use self::sql::SqlArgs;
 use self::watch::WatchArgs;
 
 const EXIT_CODES: &str = "\
@@ -55,7 +57,8 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// How long a request may take with all its retries: seconds, or with a unit (500ms, 10s, 2m).
-    /// 10 s by default; 60 s for import, export and changes of the cluster.
+    /// 10 s by default; 60 s for import, export and changes of the cluster; 5 s for a SQL query to
+    /// run.
     #[arg(long, global = true, value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -66,6 +69,15 @@ pub(crate) enum Command {
     /// Read and write keys.
     #[command(subcommand)]
     Kv(KvCommand),
+    /// Run a transaction from a script or JSON; exit code 3 when a compare fails.
+    #[command(after_help = crate::txn::HELP)]
+    Txn {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Run a read-only SQL query over all keys.
+    #[command(after_help = self::sql::VIEWS)]
+    Sql(SqlArgs),
     /// Print what changes, as it changes.
     Watch(WatchArgs),
     /// Forget history below a revision; reads and watches there answer that it is compacted.
@@ -107,7 +119,7 @@ pub(crate) enum Command {
 }
 
 /// Parses `10`, `1.5s`, `500ms` or `2m`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let seconds_per_unit = match unit.trim() {

@@ -15,7 +15,10 @@ mod kv_scan;
 mod kv_write;
 mod lease;
 mod lock;
+mod outcome;
+mod sql;
 mod ticket;
+mod txn;
 mod watch;
 
 use std::sync::Arc;
@@ -47,6 +50,14 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Kv(command) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), kv::run(&client, command, output)).await
+        }
+        Command::Txn { file } => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), txn::run(&client, &file, output)).await
+        }
+        Command::Sql(args) => {
+            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            closing(client.clone(), sql::run(&client, args, global.timeout, output)).await
         }
         Command::Watch(args) => {
             let client = connect(&global, TIMEOUT_DEFAULT).await?;

@@ -4,7 +4,7 @@ use std::io;
 
 use aspen_client::ConnectError;
 use aspen_core::{
-    Applied, ControlError, ErrorKind, InvalidRequest, ReadError, WatchError, WriteError,
+    Applied, ControlError, ErrorKind, InvalidRequest, ReadError, SqlError, WatchError, WriteError,
 };
 use aspen_layers::coordination::CoordinationError;
 
@@ -81,6 +81,8 @@ pub(crate) enum CliError {
     /// A command that was run has failed; it has said why.
     #[error("the command ended with code {0}")]
     Command(u8),
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// An error with where it happened, for instance a line of a file.
     #[error("{context}: {source}")]
     At { context: String, source: Box<CliError> },
@@ -116,6 +118,7 @@ impl CliError {
             Self::Coordination(error) if error.may_have_applied() => ExitStatus::Unknown,
             Self::Coordination(error) => ExitStatus::of_kind(error.kind()),
             Self::Command(code) => ExitStatus::Command(*code),
+            Self::Sql(error) => ExitStatus::of_kind(error.kind()),
             Self::At { source, .. } => source.status(),
         }
     }
@@ -157,6 +160,9 @@ mod tests {
         assert_eq!(code(ControlError::Timeout(String::new())), 5);
         assert_eq!(code(ControlError::Denied(String::new())), 4);
         assert_eq!(code(ConnectError::NoPeers), 2);
+        assert_eq!(code(SqlError::InvalidSql(String::new())), 2);
+        assert_eq!(code(SqlError::TimedOut { limit_ms: 1 }), 1);
+        assert_eq!(code(SqlError::Read(ReadError::Denied(String::new()))), 4);
         assert_eq!(code(CliError::Negative), 3);
     }
 

@@ -7,7 +7,7 @@ use aspen_core::{MemoryStore, Transaction};
 
 use crate::format::Format;
 use crate::import::{self, Event, ImportOptions, Position};
-use crate::txn_file;
+use crate::txn;
 
 /// The formats of records, by name.
 pub const FORMATS: [&str; 3] = ["tsv", "csv", "jsonl"];
@@ -62,7 +62,7 @@ pub async fn import(name: &str, file: &[u8]) -> Result<u64, String> {
 /// # Errors
 /// Names the field.
 pub fn parse_transaction(text: &[u8]) -> Result<Transaction, String> {
-    txn_file::parse(text).map_err(|error| error.to_string())
+    txn::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub mod fuzzing;
 mod import;
 mod output;
 mod text;
-mod txn_file;
+mod txn;
 
 use std::process::ExitCode;
 use std::time::Duration;

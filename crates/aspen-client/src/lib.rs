@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A client also has leases ([`aspen_core::Leases`]); a [`LeaseGuard`] holds one in the background
-//! and tells when it is lost.
+//! and tells when it is lost. It answers read-only SQL ([`aspen_core::SqlQuery`]).
 //!
 //! The bytes travel through a [`Channel`]; [`Client::connect`] opens one over the network, tests
 //! and the simulator pass their own to [`Client::over`].
@@ -56,6 +56,7 @@ mod refresh;
 mod routes;
 mod session;
 mod shared;
+mod sql;
 mod watching;
 mod write;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aspen_core::{
     ClientRequest, ClientResponse, Consistency, GroupId, InvalidRequest, Projection,
-    READ_BYTES_MAX, ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest,
+    READ_BYTES_MAX, ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest, SqlError,
 };
 use aspen_net::{CallError, PeerAddress};
 
@@ -51,7 +51,7 @@ impl Shared {
 }
 
 /// Only the leader, or a node that asks it, knows what is newest; the rest any replica can answer.
-fn affinity(consistency: Consistency) -> Affinity {
+pub(crate) fn affinity(consistency: Consistency) -> Affinity {
     match consistency {
         Consistency::Linearizable | Consistency::Lease => Affinity::Leader,
         Consistency::Stale | Consistency::AtRevision(_) => Affinity::Any,
@@ -79,6 +79,18 @@ impl<'a> Reading<'a> {
         answer_bytes: Option<usize>,
     ) -> Self {
         let deadline = Deadline::after(shared.options.request_timeout());
+        Self::until(deadline, shared, group, affinity, request, answer_bytes)
+    }
+
+    /// A read with a deadline of its own.
+    pub(crate) fn until(
+        deadline: Deadline,
+        shared: &'a Arc<Shared>,
+        group: GroupId,
+        affinity: Affinity,
+        request: ClientRequest,
+        answer_bytes: Option<usize>,
+    ) -> Self {
         let attempts = Attempts::new(shared, group, affinity, deadline);
         Self { shared, group, affinity, attempts, deadline, request, answer_bytes }
     }
@@ -122,7 +134,8 @@ impl<'a> Reading<'a> {
         let error = match &response {
             ClientResponse::Read(Err(error))
             | ClientResponse::Scan(Err(error))
-            | ClientResponse::Lease(Err(error)) => error.clone(),
+            | ClientResponse::Lease(Err(error))
+            | ClientResponse::Sql(Err(SqlError::Read(error))) => error.clone(),
             _ => {
                 if self.affinity == Affinity::Leader {
                     self.attempts.answered(peer);

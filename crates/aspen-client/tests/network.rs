@@ -47,6 +47,10 @@ impl Server {
             ClientRequest::Lease { .. } => {
                 ClientResponse::Lease(Err(ReadError::Unavailable("no leases here".to_owned())))
             }
+            ClientRequest::Sql { .. } => {
+                let error = aspen_core::SqlError::Unsupported("no SQL here".to_owned());
+                ClientResponse::Sql(Err(error))
+            }
             ClientRequest::Control(_) => {
                 ClientResponse::Control(Err(ControlError::Unavailable("one node only".to_owned())))
             }

@@ -9,10 +9,9 @@
 //! * Errors carry an [`ErrorKind`] that tells the caller what to do, and a [`WriteError`] says
 //!   whether the write may have happened.
 //! * [`KeyValueStore`] is the store as its users see it, [`Watch`] tells them what changes in it,
-//!   [`ClusterController`] is the cluster as its operators see it.
-//! * [`KeyValueStore`] is the store as its users see it, [`ClusterController`] as its operators do.
-//!   Keys may go away with their [`Leases`].
-//!   [`MemoryStore`] is the reference model that every other implementation is compared with.
+//!   [`SqlQuery`] sums it up, [`ClusterController`] is the cluster as its operators see it. Keys
+//!   may go away with their [`Leases`]. [`MemoryStore`] is the reference model that every other
+//!   implementation is compared with.
 //! * [`Transport`] moves messages between nodes; [`runtime`] is the only door to clocks, tasks,
 //!   threads and randomness, so that a simulator can stand behind it.
 //!
@@ -34,6 +33,7 @@ mod range;
 mod read;
 mod revision;
 mod session;
+mod sql;
 mod store;
 mod transport;
 mod versionstamp;
@@ -76,6 +76,11 @@ pub use revision::Revision;
 pub use session::{
     SESSION_COUNT_MAX, SESSION_IDLE_MS_MIN, SESSION_RESULTS_MAX, SESSION_TTL_MS,
     SESSION_WINDOW_MAX, SessionStamp,
+};
+pub use sql::{
+    SQL_COLUMNS_MAX, SQL_QUERY_BYTES_MAX, SQL_REPLY_BYTES_MAX, SQL_ROWS_DEFAULT, SQL_ROWS_MAX,
+    SQL_TIMEOUT_MS_DEFAULT, SQL_TIMEOUT_MS_MAX, SqlError, SqlQuery, SqlReply, SqlRequest, SqlRow,
+    SqlRows, SqlValue,
 };
 pub use store::{ClusterController, KeyValueStore};
 pub use transport::{

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ClusterId, ClusterStatus, Command, ControlError, EndpointKey, GroupId, GroupMetrics,
     LeaseRequest, LeaseResponse, NodeId, NodeRecord, ReadError, ReadReply, ReadRequest, Reply,
-    ScanPage, ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply, WriteError,
+    ScanPage, ScanRequest, SessionStamp, SqlError, SqlReply, SqlRequest, WatchPoll, WatchPollError,
+    WatchReply, WriteError,
 };
 
 /// One request of a client. Requests of one batch are independent of each other.
@@ -54,6 +55,13 @@ pub enum ClientRequest {
         /// What to do.
         request: LeaseRequest,
     },
+    /// Runs a read-only SQL query. It may take long, so it shares a batch with nothing.
+    Sql {
+        /// The group whose keys it sees.
+        group: GroupId,
+        /// The query.
+        request: SqlRequest,
+    },
 }
 
 /// The answer to a [`ClientRequest`], of the matching variant.
@@ -71,6 +79,8 @@ pub enum ClientResponse {
     Watch(Result<WatchReply, WatchPollError>),
     /// To `Lease`.
     Lease(Result<LeaseResponse, ReadError>),
+    /// To `Sql`.
+    Sql(Result<SqlReply, SqlError>),
 }
 
 /// A request about the cluster itself.

@@ -63,7 +63,8 @@ impl LaneKind {
             ClientRequest::Scan { .. }
             | ClientRequest::Control(_)
             | ClientRequest::Lease { .. }
-            | ClientRequest::Watch { .. } => Self::Other,
+            | ClientRequest::Watch { .. }
+            | ClientRequest::Sql { .. } => Self::Other,
         }
     }
 }
@@ -104,15 +105,15 @@ impl Batcher {
         if bytes > MESSAGE_BYTES_MAX {
             return Err(CallError::TooLarge { len: bytes });
         }
-        if matches!(request, ClientRequest::Watch { .. }) {
+        if matches!(request, ClientRequest::Watch { .. } | ClientRequest::Sql { .. }) {
             return self.call_alone(request, deadline_after(timeout)).await;
         }
         let lane = &self.lanes[LaneKind::of(&request) as usize];
         lane.call(request, bytes, deadline_after(timeout)).await
     }
 
-    /// Sends a request that is answered when something happens: it shares a batch with nothing and
-    /// takes no place in a lane.
+    /// Sends a request that is answered when something happens, or that may take long: it shares a
+    /// batch with nothing and takes no place in a lane.
     async fn call_alone(
         &self,
         request: ClientRequest,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    Caller, ClientResponse, InvalidRequest, MESSAGE_BYTES_MAX, NodeId, PeerHandler, PeerRejection,
-    ReadError, RequestHandler, WriteError, WriteFailure, runtime,
+    Caller, ClientRequest, ClientResponse, InvalidRequest, MESSAGE_BYTES_MAX, NodeId, PeerHandler,
+    PeerRejection, ReadError, RequestHandler, WriteError, WriteFailure, runtime,
 };
 use iroh::Endpoint;
 use iroh::endpoint::{Connection, Incoming};
@@ -242,7 +242,15 @@ impl ClientServing {
             return close(&self.connection, CloseCode::Denied, reason);
         }
         self.connections.count_batch(requests.len());
-        send_responses(&tx, self.handler.handle(self.caller, requests).await).await;
+        // A query that nobody waits for any more would only take time from others.
+        let only_queries = requests.iter().all(|it| matches!(it, ClientRequest::Sql { .. }));
+        let handling = self.handler.handle(self.caller, requests);
+        let responses = tokio::select! {
+            biased;
+            responses = handling => responses,
+            () = tx.closed(), if only_queries => return,
+        };
+        send_responses(&tx, responses).await;
     }
 }
 
@@ -283,6 +291,7 @@ fn within_limit(response: ClientResponse) -> (ClientResponse, usize) {
             ClientResponse::Control(Err(aspen_core::ControlError::Invalid(limit.to_string())))
         }
         ClientResponse::Lease(_) => ClientResponse::Lease(Err(ReadError::Invalid(limit))),
+        ClientResponse::Sql(_) => ClientResponse::Sql(Err(limit.into())),
     };
     let len = response_bytes_max(&response);
     (response, len)

@@ -4,8 +4,8 @@
 use aspen_core::{
     ClientRequest, ClientResponse, Command, ControlRequest, ControlResponse, KEY_BYTES_MAX,
     KeyRange, KeyValue, LEASE_LIST_MAX, LeaseRequest, LeaseResponse, MESSAGE_BYTES_MAX, NodeRecord,
-    OperationResult, Reply, TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, Transaction,
-    WatchReply,
+    OperationResult, Reply, SQL_QUERY_BYTES_MAX, SqlReply, TRANSACTION_BYTES_MAX,
+    TRANSACTION_OPERATIONS_MAX, Transaction, WatchReply,
 };
 
 /// Fixed fields, tags and lengths of one message or item.
@@ -15,6 +15,8 @@ const ITEM: usize = 64;
 const WATCH_ID: usize = 10;
 /// A lease's id, or a number beside it.
 const LEASE: usize = 16;
+/// A value of a row beside its bytes, or a row beside its values.
+const SQL_VALUE: usize = 16;
 /// Errors hold a text and perhaps two keys.
 const ERROR: usize = 32 * 1024;
 
@@ -48,6 +50,7 @@ pub(crate) fn request_bytes_max(request: &ClientRequest) -> usize {
                 leases.len() * LEASE
             }
             ClientRequest::Lease { .. } => LEASE,
+            ClientRequest::Sql { request, .. } => request.query.len(),
         }
 }
 
@@ -68,12 +71,15 @@ pub(crate) fn response_bytes_max(response: &ClientResponse) -> usize {
             ClientResponse::Control(Ok(response)) => control_response(response),
             ClientResponse::Watch(Ok(reply)) => watch_reply(reply),
             ClientResponse::Lease(Ok(response)) => lease_response(response),
+            ClientResponse::Sql(Ok(reply)) => sql_reply(reply),
             ClientResponse::Read(Err(_))
             | ClientResponse::Scan(Err(_))
             | ClientResponse::Propose(Err(_))
             | ClientResponse::Control(Err(_))
-            | ClientResponse::Watch(Err(_)) => ERROR,
-            ClientResponse::Lease(Err(_)) => ERROR,
+            | ClientResponse::Watch(Err(_))
+            | ClientResponse::Lease(Err(_)) => ERROR,
+            // SQLite's words quote the query.
+            ClientResponse::Sql(Err(_)) => ERROR + SQL_QUERY_BYTES_MAX,
         }
 }
 
@@ -110,6 +116,12 @@ fn lease_response(response: &LeaseResponse) -> usize {
         }
         LeaseResponse::List { leases, .. } => leases.len() * LEASE,
     }
+}
+
+fn sql_reply(reply: &SqlReply) -> usize {
+    let names = reply.columns.iter().map(|name| SQL_VALUE + name.len());
+    let values = reply.rows.iter().flat_map(|row| &row.0).map(|it| SQL_VALUE + it.len_bytes());
+    names.sum::<usize>() + reply.rows.len() * SQL_VALUE + values.sum::<usize>()
 }
 
 fn reply_bytes(reply: &Reply) -> usize {
@@ -169,7 +181,7 @@ fn group(metrics: &aspen_core::GroupMetrics) -> usize {
 mod tests {
     use aspen_core::{
         Cursor, GroupId, Key, Operation, ReadReply, ReadRequest, Revision, ScanPage, ScanRequest,
-        TransactionOutcome, Value, codec,
+        SqlRequest, SqlRow, SqlValue, TransactionOutcome, Value, codec,
     };
 
     use super::*;
@@ -208,6 +220,7 @@ mod tests {
                 command: Command::Transaction(transaction),
             },
             ClientRequest::Control(ControlRequest::Status),
+            ClientRequest::Sql { group, request: SqlRequest::new("SELECT key ".repeat(400)) },
         ];
         for request in requests {
             let exact = codec::encode(&request).unwrap().len();
@@ -227,7 +240,12 @@ mod tests {
         ];
         let outcome = TransactionOutcome { revision, succeeded: true, results };
         let page = ScanPage { revision, entries, count: u64::MAX, cursor: None };
+        let row =
+            SqlRow(vec![SqlValue::Text("x".repeat(700)), SqlValue::Blob(vec![7; 700].into())]);
+        let columns = vec!["key".to_owned(), "value".to_owned()];
+        let reply = SqlReply { revision, columns, rows: vec![row; 40], truncated: true };
         let responses = [
+            ClientResponse::Sql(Ok(reply)),
             ClientResponse::Read(Ok(ReadReply { revision, values: vec![Some(entry()); 20] })),
             ClientResponse::Scan(Ok(page)),
             ClientResponse::Propose(Ok(Reply::Transaction(outcome))),

@@ -48,11 +48,9 @@ impl RequestHandler for Service {
                 }
                 ClientRequest::Scan { .. }
                 | ClientRequest::Control(_)
-                | ClientRequest::Watch { .. } => {
-                    others.push((position, request));
-                }
-
-                ClientRequest::Lease { .. } => {
+                | ClientRequest::Watch { .. }
+                | ClientRequest::Lease { .. }
+                | ClientRequest::Sql { .. } => {
                     others.push((position, request));
                 }
             }

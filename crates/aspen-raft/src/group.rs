@@ -7,8 +7,8 @@ use std::time::Duration;
 use aspen_core::runtime::{self, Elapsed};
 use aspen_core::{
     Command, GroupId, GroupMetrics, LeaseId, LeaseRequest, LeaseResponse, NodeId, NodeRecord,
-    Proposal, ReadError, ReadReply, ReadRequest, Reply, Revision, ScanPage, ScanRequest,
-    WriteError,
+    Proposal, ReadError, ReadReply, ReadRequest, Reply, Revision, ScanPage, ScanRequest, SqlError,
+    SqlReply, SqlRequest, WriteError,
 };
 use aspen_storage::StateMachine;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -85,6 +85,14 @@ impl Group {
     /// See [`ReadError`].
     pub async fn scan(&self, request: ScanRequest) -> Result<ScanPage, ReadError> {
         self.reader.scan(request).await
+    }
+
+    /// Answers read-only SQL, as fresh as [`Group::read`] would be; any replica does.
+    ///
+    /// # Errors
+    /// See [`SqlError`].
+    pub async fn sql(&self, request: SqlRequest) -> Result<SqlReply, SqlError> {
+        self.reader.sql(request).await
     }
 
     /// The revision of everything that was acknowledged before the call: what a linearizable read

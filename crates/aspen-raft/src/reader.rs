@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    Consistency, ReadError, ReadReply, ReadRequest, Revision, ScanPage, ScanRequest, runtime,
+    Consistency, ReadError, ReadReply, ReadRequest, Revision, ScanPage, ScanRequest, SqlError,
+    SqlReply, SqlRequest, runtime,
 };
 
 use crate::read_rounds::{ReadResults, ReadRounds};
@@ -75,6 +76,15 @@ impl Reader {
         fences.need(consistency, self.replica.state.revision());
         self.pass(fences).await.of(consistency)?;
         Ok(self.replica.state.scan(request, past(consistency)).await?)
+    }
+
+    /// Answers SQL.
+    pub(crate) async fn sql(&self, request: SqlRequest) -> Result<SqlReply, SqlError> {
+        request.validate()?;
+        let mut fences = Fences::default();
+        fences.need(request.consistency, self.replica.state.revision());
+        self.pass(fences).await.of(request.consistency)?;
+        self.replica.state.sql(request).await
     }
 
     /// The revision after a linearizable fence.

@@ -131,6 +131,13 @@ impl StateMachine for ObservedState {
         self.inner.scan(request, at).await
     }
 
+    async fn sql(
+        &self,
+        request: aspen_core::SqlRequest,
+    ) -> Result<aspen_core::SqlReply, aspen_core::SqlError> {
+        self.inner.sql(request).await
+    }
+
     async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
         self.inner.changes(request).await
     }

@@ -18,5 +18,6 @@ mod links;
 mod membership;
 mod paused_leader;
 mod soak;
+mod sql;
 mod two_followers;
 mod whole_cluster;

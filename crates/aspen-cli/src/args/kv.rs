@@ -23,8 +23,8 @@ pub(crate) enum KvCommand {
     Scan(ScanArgs),
     /// Set a key if it holds what is expected; exit code 3 when it does not.
     Cas(CasArgs),
-    /// Run a transaction described in JSON; exit code 3 when a compare fails.
-    #[command(after_help = crate::txn_file::FORMAT)]
+    /// The same as `aspen txn`.
+    #[command(after_help = crate::txn::HELP)]
     Txn {
         /// The file; `-` for standard input.
         file: PathBuf,

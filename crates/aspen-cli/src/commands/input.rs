@@ -76,6 +76,13 @@ pub(super) fn value_from(path: &Path) -> Result<Value, CliError> {
     value(&read_at_most(path, VALUE_BYTES_MAX)?)
 }
 
+/// A text from standard input.
+pub(super) fn text_from_stdin(max: usize) -> Result<String, CliError> {
+    let bytes = read_at_most(Path::new("-"), max)?;
+    String::from_utf8(bytes)
+        .map_err(|_| CliError::Invalid("standard input is not UTF-8 text".to_owned()))
+}
+
 /// A transaction description from a file; `-` is standard input.
 pub(super) fn description_from(path: &Path) -> Result<Vec<u8>, CliError> {
     let bytes = read_at_most(path, FILE_BYTES_MAX)?;

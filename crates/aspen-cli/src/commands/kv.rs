@@ -2,7 +2,7 @@
 
 use aspen_core::KeyValueStore;
 
-use super::{kv_read, kv_scan, kv_write};
+use super::{kv_read, kv_scan, kv_write, txn};
 use crate::args::kv::KvCommand;
 use crate::exit::CliError;
 use crate::output::Output;
@@ -18,7 +18,7 @@ pub(super) async fn run(
         KvCommand::Del(args) => kv_write::del(store, args, output).await,
         KvCommand::Scan(args) => kv_scan::scan(store, args, output).await,
         KvCommand::Cas(args) => kv_write::cas(store, args, output).await,
-        KvCommand::Txn { file } => kv_write::txn(store, &file, output).await,
+        KvCommand::Txn { file } => txn::run(store, &file, output).await,
     }
 }
 

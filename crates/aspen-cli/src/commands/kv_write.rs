@@ -1,4 +1,4 @@
-//! `aspen kv set|del|cas|txn`
+//! `aspen kv set|del|cas`
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -7,13 +7,13 @@ use std::path::Path;
 use aspen_core::{
     KeyRange, KeyValueStore, Operation, OperationResult, TransactionOutcome, WriteCommand,
 };
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::input;
+use super::outcome::{outcome_json, print_branch};
 use crate::args::kv::{CasArgs, DelArgs, SetArgs};
 use crate::exit::CliError;
 use crate::output::Output;
-use crate::{text, txn_file};
 
 pub(super) async fn set(
     store: &dyn KeyValueStore,
@@ -83,76 +83,9 @@ pub(super) async fn cas(
     print_branch(&outcome, output)
 }
 
-pub(super) async fn txn(
-    store: &dyn KeyValueStore,
-    file: &Path,
-    output: &mut Output,
-) -> Result<(), CliError> {
-    let description = input::description_from(file)?;
-    let transaction = txn_file::parse(&description)
-        .map_err(|error| CliError::Invalid(error.to_string()).at(file.display().to_string()))?;
-    let outcome = store.write(WriteCommand::Transaction(transaction)).await?;
-    print_branch(&outcome, output)
-}
-
 fn print_done(outcome: &TransactionOutcome, output: &mut Output) -> Result<(), CliError> {
     match output.is_json() {
         true => output.json(&outcome_json(outcome)),
         false => output.line(format!("ok, revision {}", outcome.revision)),
-    }
-}
-
-/// Prints which branch ran and what it answered; a failed compare is exit code 3.
-fn print_branch(outcome: &TransactionOutcome, output: &mut Output) -> Result<(), CliError> {
-    if output.is_json() {
-        output.json(&outcome_json(outcome))?;
-    } else {
-        let branch = if outcome.succeeded { "succeeded" } else { "compare failed" };
-        output.line(format!("{branch}, revision {}", outcome.revision))?;
-        outcome.results.iter().try_for_each(|result| print_result(result, output))?;
-    }
-    if outcome.succeeded { Ok(()) } else { Err(CliError::Negative) }
-}
-
-fn print_result(result: &OperationResult, output: &mut Output) -> Result<(), CliError> {
-    match result {
-        OperationResult::Put { version, .. } => output.line(format!("put: version {version}")),
-        OperationResult::Deleted { count } => output.line(format!("delete: {count}")),
-        OperationResult::Get(None) => output.line("get: not found"),
-        OperationResult::Get(Some(entry)) => {
-            let value = text::escape(entry.value.as_bytes());
-            output.line(format!("get: {} = {value} (version {})", entry.key, entry.version))
-        }
-        OperationResult::Scan { entries, more } => {
-            let more = if *more { ", more follow" } else { "" };
-            output.line(format!("scan: {} keys{more}", entries.len()))?;
-            entries.iter().try_for_each(|entry| {
-                let value = text::escape(entry.value.as_bytes());
-                output.line(format!("  {} = {value}", entry.key))
-            })
-        }
-    }
-}
-
-fn outcome_json(outcome: &TransactionOutcome) -> Json {
-    let results: Vec<Json> = outcome.results.iter().map(result_json).collect();
-    json!({
-        "succeeded": outcome.succeeded,
-        "revision": outcome.revision.get(),
-        "results": results,
-    })
-}
-
-fn result_json(result: &OperationResult) -> Json {
-    match result {
-        OperationResult::Put { version, create_revision } => {
-            json!({"put": {"version": version, "create_revision": create_revision.get()}})
-        }
-        OperationResult::Deleted { count } => json!({"deleted": count}),
-        OperationResult::Get(entry) => json!({"get": entry.as_ref().map(text::entry_json)}),
-        OperationResult::Scan { entries, more } => {
-            let entries: Vec<Json> = entries.iter().map(text::entry_json).collect();
-            json!({"scan": {"entries": entries, "more": more}})
-        }
     }
 }

@@ -8,8 +8,9 @@ use aspen_core::{
     ClientId, ClientRequest, ClientResponse, ClusterId, ClusterStatus, Command, ControlRequest,
     ControlResponse, EndpointKey, GroupId, GroupMetrics, GroupRole, GroupStatus, Key, KeyValue,
     NodeId, NodeRecord, NodeState, NodeStatus, NotLeader, Operation, OperationResult, ReadError,
-    ReadReply, ReadRequest, Rejection, Reply, Revision, ScanPage, SessionStamp, ShardId, Term,
-    Transaction, TransactionOutcome, Value, WatchPollError, WriteError, WriteFailure,
+    ReadReply, ReadRequest, Rejection, Reply, Revision, ScanPage, SessionStamp, ShardId, SqlError,
+    SqlReply, Term, Transaction, TransactionOutcome, Value, WatchPollError, WriteError,
+    WriteFailure,
 };
 use aspen_net::{CallError, PeerAddress, Ticket};
 use async_trait::async_trait;
@@ -315,8 +316,17 @@ impl Script {
                 ClientResponse::Watch(Err(WatchPollError::UnknownSession))
             }
             ClientRequest::Lease { .. } => panic!("no leases here"),
+            ClientRequest::Sql { .. } => ClientResponse::Sql(self.sql(node)),
             ClientRequest::Propose { .. } => panic!("proposals go elsewhere"),
         }
+    }
+
+    fn sql(&self, node: u8) -> Result<SqlReply, SqlError> {
+        if self.leader != Some(node) {
+            return Err(ReadError::from(self.not_leader(shard())).into());
+        }
+        let (revision, columns) = (Revision::new(self.revision), vec!["n".to_owned()]);
+        Ok(SqlReply { revision, columns, rows: Vec::new(), truncated: false })
     }
 
     fn read(&self, node: u8, group: GroupId, request: ReadRequest) -> Result<ReadReply, ReadError> {

@@ -1,7 +1,8 @@
 //! Reads: retried freely, sent where they can be answered.
 
 use aspen_core::{
-    Consistency, KeyRange, KeyValueStore, ReadError, ReadRequest, Revision, ScanRequest,
+    Consistency, KeyRange, KeyValueStore, ReadError, ReadRequest, Revision, ScanRequest, SqlError,
+    SqlQuery, SqlRequest,
 };
 
 use super::fake::{FakeCluster, key, value};
@@ -75,4 +76,16 @@ async fn scans_are_validated_locally_and_answered() {
     assert!(cluster.script.lock().calls.is_empty());
     client.set(key("k"), value("v")).await.unwrap();
     assert_eq!(client.scan(ScanRequest::new(KeyRange::all())).await.unwrap().count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sql_follows_the_leader_and_is_validated_locally() {
+    let cluster = FakeCluster::three();
+    cluster.script.lock().leader = Some(2);
+    let client = cluster.client(&[1]);
+    let endless = SqlRequest { timeout_ms: 60_000, ..SqlRequest::new("SELECT 1") };
+    let error = client.sql(endless).await.unwrap_err();
+    assert!(matches!(error, SqlError::Read(ReadError::Invalid(_))), "{error}");
+    assert!(cluster.script.lock().calls.is_empty());
+    assert_eq!(client.sql(SqlRequest::new("SELECT 1")).await.unwrap().columns, ["n"]);
 }

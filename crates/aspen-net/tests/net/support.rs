@@ -112,6 +112,10 @@ fn answer(request: ClientRequest) -> ClientResponse {
         ClientRequest::Lease { .. } => {
             ClientResponse::Lease(Err(aspen_core::ReadError::Unavailable("no leases".to_owned())))
         }
+        ClientRequest::Sql { .. } => {
+            let error = aspen_core::SqlError::Unsupported("no SQL here".to_owned());
+            ClientResponse::Sql(Err(error))
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aspen_core::{
     Caller, ClientRequest, ClientResponse, Command, GroupId, LeaseRequest, LeaseResponse, Proposal,
-    ReadError, ReadRequest, ScanRequest, SessionStamp, WatchPoll, WatchPollError, WatchReply,
-    WriteError, WriteFailure,
+    ReadError, ReadRequest, ScanRequest, SessionStamp, SqlError, SqlReply, SqlRequest, WatchPoll,
+    WatchPollError, WatchReply, WriteError, WriteFailure,
 };
 use futures_util::future::{join_all, join3};
 
@@ -119,10 +119,12 @@ async fn other(core: &Core, caller: Caller, request: ClientRequest) -> ClientRes
         ClientRequest::Watch { group, poll } => {
             ClientResponse::Watch(watch(core, caller, group, poll).await)
         }
-
         ClientRequest::Lease { group, request } => {
             let answer = lease(core, group, request).await;
             ClientResponse::Lease(answer.map_err(|error| locate(&core.directory, error)))
+        }
+        ClientRequest::Sql { group, request } => {
+            ClientResponse::Sql(sql(core, group, request).await)
         }
         // The sorting in `handle` sends no other request here.
         ClientRequest::Read { .. } | ClientRequest::Propose { .. } => {
@@ -160,6 +162,14 @@ async fn lease(
 ) -> Result<LeaseResponse, ReadError> {
     let group = core.host.group(id).ok_or(ReadError::NoSuchGroup(id))?;
     group.lease(request).await
+}
+
+async fn sql(core: &Core, id: GroupId, request: SqlRequest) -> Result<SqlReply, SqlError> {
+    let group = core.host.group(id).ok_or(ReadError::NoSuchGroup(id))?;
+    group.sql(request).await.map_err(|error| match error {
+        SqlError::Read(error) => SqlError::Read(locate(&core.directory, error)),
+        other => other,
+    })
 }
 
 fn locate(directory: &Directory, error: ReadError) -> ReadError {

@@ -25,15 +25,17 @@ pub(super) fn check(
         ClientRequest::Control(_) => ClientResponse::Control(Err(ControlError::Denied(detail))),
         ClientRequest::Watch { .. } => ClientResponse::Watch(Err(ReadError::Denied(detail).into())),
         ClientRequest::Lease { .. } => ClientResponse::Lease(Err(ReadError::Denied(detail))),
+        ClientRequest::Sql { .. } => ClientResponse::Sql(Err(ReadError::Denied(detail).into())),
     })
 }
 
 /// The least right that allows a request.
 fn needed(request: &ClientRequest) -> Rights {
     match request {
-        ClientRequest::Read { .. } | ClientRequest::Scan { .. } | ClientRequest::Watch { .. } => {
-            Rights::Read
-        }
+        ClientRequest::Read { .. }
+        | ClientRequest::Scan { .. }
+        | ClientRequest::Watch { .. }
+        | ClientRequest::Sql { .. } => Rights::Read,
         // Who writes to the meta group changes the cluster: it holds the registry.
         ClientRequest::Propose { group, .. } if *group == GroupId::META => Rights::Admin,
         ClientRequest::Propose { .. } => Rights::Write,

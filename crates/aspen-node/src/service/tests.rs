@@ -3,7 +3,7 @@
 use aspen_core::{
     ClientId, ClientRequest, ClientResponse, Command, ControlError, ControlRequest, EndpointKey,
     GroupId, Key, LeaseId, LeaseRequest, NodeId, NodeRecord, ReadError, ReadRequest, Rights,
-    ShardId, WriteFailure,
+    ShardId, SqlRequest, WriteFailure,
 };
 
 use super::{admission::decide, rights::check};
@@ -26,7 +26,8 @@ fn control(request: ControlRequest) -> ClientRequest {
 
 #[test]
 fn readers_read_and_ask() {
-    for request in [read(), control(ControlRequest::Status), control(ControlRequest::Ticket)] {
+    let sql = ClientRequest::Sql { group: DATA, request: SqlRequest::new("SELECT 1") };
+    for request in [read(), sql, control(ControlRequest::Status), control(ControlRequest::Ticket)] {
         check(Rights::Read, request).unwrap();
     }
     match check(Rights::Read, propose(DATA)).unwrap_err() {

@@ -85,6 +85,13 @@ impl StateMachine for FullDisk {
         self.state.scan(request, at).await
     }
 
+    async fn sql(
+        &self,
+        request: aspen_core::SqlRequest,
+    ) -> Result<aspen_core::SqlReply, aspen_core::SqlError> {
+        self.state.sql(request).await
+    }
+
     async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
         self.state.changes(request).await
     }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use aspen_core::runtime::watch;
-use aspen_core::{Key, LeaseId, LogIndex, ReadReply, Reply, Revision, ScanPage, ScanRequest};
+use aspen_core::{
+    Key, LeaseId, LogIndex, ReadReply, Reply, Revision, ScanPage, ScanRequest, SqlError, SqlReply,
+    SqlRequest,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -96,6 +99,13 @@ pub trait StateMachine: Send + Sync + 'static {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError>;
 
+    /// Answers read-only SQL: everything applied before the call is seen, or, of a stale request,
+    /// what the durable state holds. The caller has waited for whatever else its consistency needs.
+    ///
+    /// # Errors
+    /// [`SqlError::Unsupported`] when this state machine has no SQL.
+    async fn sql(&self, request: SqlRequest) -> Result<SqlReply, SqlError>;
+
     /// The changes after a position, recent ones from memory, older ones from history. An answer
     /// may be cut at any change: ask again from where it ends.
     ///
@@ -105,6 +115,7 @@ pub trait StateMachine: Send + Sync + 'static {
 
     /// The state's revision, as it moves. Ends with the state machine.
     fn revisions(&self) -> watch::Receiver<Revision>;
+
     /// News of the leases that entries have granted and ended, for whoever keeps their deadlines.
     fn lease_feed(&self) -> &LeaseFeed;
 

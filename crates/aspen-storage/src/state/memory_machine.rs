@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aspen_core::runtime::watch;
 use aspen_core::{
     GroupId, Key, LeaseId, ProposalBatch, ReadReply, Reply, Revision, ScanPage, ScanRequest,
-    runtime,
+    SqlError, SqlReply, SqlRequest, runtime,
 };
 use async_trait::async_trait;
 
@@ -115,6 +115,11 @@ impl StateMachine for MemoryStateMachine {
         at: Option<Revision>,
     ) -> Result<ScanPage, StateError> {
         self.opening.state()?.tables.scan(&request, at)
+    }
+
+    async fn sql(&self, request: SqlRequest) -> Result<SqlReply, SqlError> {
+        request.validate()?;
+        Err(SqlError::Unsupported("a state in memory has no SQL; use one on SQLite".to_owned()))
     }
 
     async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {

@@ -37,6 +37,7 @@ mod lease_rows;
 mod open;
 mod options;
 mod pool;
+mod query;
 mod registers;
 mod scan;
 mod snapshot_row;
@@ -55,7 +56,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aspen_core::runtime::watch;
 use aspen_core::{
-    GroupId, Key, KeyValue, LeaseId, ReadReply, Reply, Revision, ScanPage, ScanRequest, runtime,
+    GroupId, Key, KeyValue, LeaseId, ReadReply, Reply, Revision, ScanPage, ScanRequest, SqlError,
+    SqlReply, SqlRequest, runtime,
 };
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -69,6 +71,7 @@ use self::core::Core;
 use self::flusher::FlushJob;
 use self::head_answers::HeadAnswers;
 use self::pool::{KeysJob, Pool, ReadJob};
+use self::query::Queries;
 use super::{
     AppliedState, Changes, ChangesRequest, Entry, LeaseFeed, LeaseTerms, LeasedKeys, SnapshotFile,
     SnapshotReader, StateError, StateMachine,
@@ -83,6 +86,7 @@ pub struct SqliteStateMachine {
     apply: mpsc::Sender<ApplyJob>,
     flush: mpsc::Sender<FlushJob>,
     pool: Pool,
+    queries: Queries,
     /// One snapshot is built or installed at a time.
     snapshots: tokio::sync::Mutex<()>,
     incoming: AtomicU64,
@@ -110,7 +114,8 @@ impl SqliteStateMachine {
         pool: Pool,
     ) -> Self {
         let snapshots = tokio::sync::Mutex::new(());
-        Self { core, apply, flush, pool, snapshots, incoming: AtomicU64::new(0) }
+        let (queries, incoming) = (Queries::default(), AtomicU64::new(0));
+        Self { core, apply, flush, pool, queries, snapshots, incoming }
     }
 
     /// Waits until the head has room.
@@ -249,6 +254,10 @@ impl StateMachine for SqliteStateMachine {
                 return page;
             }
         }
+    }
+
+    async fn sql(&self, request: SqlRequest) -> Result<SqlReply, SqlError> {
+        self.query(request).await
     }
 
     async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {

@@ -82,6 +82,13 @@ impl<F: Fault> StateMachine for Faulty<F> {
         self.machine.scan(request, at).await
     }
 
+    async fn sql(
+        &self,
+        request: aspen_core::SqlRequest,
+    ) -> Result<aspen_core::SqlReply, aspen_core::SqlError> {
+        self.machine.sql(request).await
+    }
+
     async fn changes(&self, request: ChangesRequest) -> Result<Changes, StateError> {
         self.machine.changes(request).await
     }

@@ -301,6 +301,42 @@ fn lease_requests_and_responses() {
 }
 
 #[test]
+fn sql_requests_and_responses() {
+    let group = GroupId::shard(ShardId::new(0));
+    let request = SqlRequest {
+        query: "q".to_owned(),
+        rows_max: 1_000,
+        timeout_ms: 5_000,
+        consistency: Consistency::Stale,
+    };
+    golden(ClientRequest::Sql { group, request }, "06 01 01 71 fbe803 fb8813 02");
+    let row = SqlRow(vec![
+        SqlValue::Null,
+        SqlValue::Integer(-1),
+        SqlValue::Real(1.5),
+        SqlValue::Text("t".to_owned()),
+        SqlValue::Blob(Bytes::from_static(b"\xff")),
+    ]);
+    let reply = SqlReply {
+        revision: revision(9),
+        columns: vec!["c".to_owned()],
+        rows: vec![row],
+        truncated: true,
+    };
+    golden(
+        ClientResponse::Sql(Ok(reply)),
+        "06 00 09 01 01 63 01 05 00 01 01 02 000000000000f83f 03 01 74 04 01 ff 01",
+    );
+    let failed = |error| ClientResponse::Sql(Err(error));
+    golden(failed(SqlError::InvalidSql("m".to_owned())), "06 01 00 01 6d");
+    golden(failed(SqlError::NotAllowed("m".to_owned())), "06 01 01 01 6d");
+    golden(failed(SqlError::TooManyBytes { limit: 7 }), "06 01 02 07");
+    golden(failed(SqlError::TimedOut { limit_ms: 8 }), "06 01 03 08");
+    golden(failed(SqlError::Unsupported("m".to_owned())), "06 01 04 01 6d");
+    golden(failed(ReadError::NoSuchGroup(GroupId::META).into()), "06 01 05 03 00");
+}
+
+#[test]
 fn control_requests() {
     let group = GroupId::META;
     let control = ClientRequest::Control;

@@ -1,4 +1,4 @@
-//! Transactions described in JSON.
+//! The description in JSON.
 
 use aspen_core::{
     Compare, CompareOperator, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision,
@@ -7,36 +7,15 @@ use aspen_core::{
 use data_encoding::BASE64;
 use serde_json::{Map, Value as Json};
 
-/// The format, as `--help` shows it.
-pub(crate) const FORMAT: &str = r#"The file holds one JSON object; every part may be left out:
-  {
-    "compare": [ {"key": "k", "target": "value", "op": "=", "value": "v"} ],
-    "then":    [ {"put": {"key": "k", "value": "w"}} ],
-    "else":    [ {"get": {"key": "k"}} ]
-  }
-compare: all must hold for "then" to run, otherwise "else" runs.
-  target: value (a string), version, create_revision, mod_revision (numbers; 0 when absent) or
-  lease (a number, or null for none); value when left out. op: =, !=, <, >; = when left out.
-then, else: put {key, value} with an optional lease or ttl_ms (numbers), delete {key},
-  delete_range {prefix} or {from, to}, get {key},
-  scan {prefix} or {from, to} with an optional limit.
-Bytes that are not UTF-8: write "key_base64" or "value_base64" instead of "key" or "value"."#;
-
-/// A description that makes no sense: where, and why.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {problem}")]
-pub(crate) struct TxnError {
-    path: String,
-    problem: String,
-}
+use super::TxnError;
+use super::atomic::{ATOMIC, Atomic};
 
 fn error(path: &str, problem: impl Into<String>) -> TxnError {
-    let path = if path.is_empty() { "the file" } else { path };
-    TxnError { path: path.to_owned(), problem: problem.into() }
+    super::error(if path.is_empty() { "the file" } else { path }, problem)
 }
 
 /// Parses a description.
-pub(crate) fn parse(text: &[u8]) -> Result<Transaction, TxnError> {
+pub(super) fn parse(text: &[u8]) -> Result<Transaction, TxnError> {
     let json: Json =
         serde_json::from_slice(text).map_err(|e| error("", format!("bad JSON: {e}")))?;
     let file = Object::new("", &json, &["compare", "then", "else"])?;
@@ -172,45 +151,71 @@ fn compare(path: &str, json: &Json) -> Result<Compare, TxnError> {
     Ok(Compare { key: object.key()?, target, operator })
 }
 
-const OPERATIONS: &[&str] = &["put", "delete", "delete_range", "get", "scan"];
+const OPERATIONS: [&str; 5] = ["put", "delete", "delete_range", "get", "scan"];
 
 fn operation(path: &str, json: &Json) -> Result<Operation, TxnError> {
-    let outer = Object::new(path, json, OPERATIONS)?;
+    let known = [&OPERATIONS[..], &ATOMIC.map(|atomic| atomic.name)].concat();
+    let outer = Object::new(path, json, &known)?;
     let mut fields = outer.fields.iter();
     let (Some((name, body)), None) = (fields.next(), fields.next()) else {
-        return Err(error(path, format!("expected exactly one of {}", OPERATIONS.join(", "))));
+        return Err(error(path, format!("expected exactly one of {}", known.join(", "))));
     };
     let path = outer.path_of(name);
+    let atomic_operation = Atomic::named(name);
     let body = |known: &[&str]| Object::new(&path, body, known);
     Ok(match name.as_str() {
-        "put" => {
-            let put = body(&["key", "key_base64", "value", "value_base64", "lease", "ttl_ms"])?;
-            let (key, value) = (put.key()?, put.value()?);
-            match (put.fields.contains_key("lease"), put.fields.contains_key("ttl_ms")) {
-                (true, true) => return Err(error(&path, "expected a lease or a ttl_ms, not both")),
-                (true, false) => {
-                    let lease = Some(LeaseId::new(put.number("lease")?));
-                    Operation::Put { key, value, lease }
-                }
-                (false, true) => Operation::PutTtl { key, value, ttl_ms: put.number("ttl_ms")? },
-                (false, false) => Operation::put(key, value),
-            }
-        }
+        "put" => put(&body(&["key", "key_base64", "value", "value_base64", "lease", "ttl_ms"])?)?,
         "delete" => Operation::Delete { key: body(&["key", "key_base64"])?.key()? },
         "get" => Operation::Get { key: body(&["key", "key_base64"])?.key()? },
         "delete_range" => Operation::DeleteRange { range: body(RANGE_FIELDS)?.range()? },
+        "scan" => scan(&body(SCAN_FIELDS)?)?,
         _ => {
-            let scan = body(SCAN_FIELDS)?;
-            let limit = match scan.fields.contains_key("limit") {
-                true => u32::try_from(scan.number("limit")?)
-                    .map_err(|_| error(&scan.path_of("limit"), "too large"))?,
-                false => SCAN_RESULTS_DEFAULT,
-            };
-            Operation::Scan { range: scan.range()?, limit }
+            let atomic_operation = atomic_operation.ok_or_else(|| error(&path, "unknown"))?;
+            let number: &[&str] = if atomic_operation.takes_number { &["number"] } else { &[] };
+            atomic(atomic_operation, &body(&[ATOMIC_FIELDS, number].concat())?)?
         }
     })
 }
 
+fn put(put: &Object<'_>) -> Result<Operation, TxnError> {
+    let (key, value) = (put.key()?, put.value()?);
+    Ok(match (put.fields.contains_key("lease"), put.fields.contains_key("ttl_ms")) {
+        (true, true) => return Err(error(&put.path, "expected a lease or a ttl_ms, not both")),
+        (true, false) => {
+            let lease = Some(LeaseId::new(put.number("lease")?));
+            Operation::Put { key, value, lease }
+        }
+        (false, true) => Operation::PutTtl { key, value, ttl_ms: put.number("ttl_ms")? },
+        (false, false) => Operation::put(key, value),
+    })
+}
+
+fn scan(scan: &Object<'_>) -> Result<Operation, TxnError> {
+    let limit = match scan.fields.contains_key("limit") {
+        true => u32::try_from(scan.number("limit")?)
+            .map_err(|_| error(&scan.path_of("limit"), "too large"))?,
+        false => SCAN_RESULTS_DEFAULT,
+    };
+    Ok(Operation::Scan { range: scan.range()?, limit })
+}
+
+fn atomic(atomic: &Atomic, body: &Object<'_>) -> Result<Operation, TxnError> {
+    let operand = match body.fields.get("number") {
+        None => body.value()?,
+        Some(number) => {
+            let path = body.path_of("number");
+            let whole = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+            let whole = whole.ok_or_else(|| error(&path, "expected a whole number"))?;
+            if body.bytes("value")?.is_some() {
+                return Err(error(&path, "given beside \"value\""));
+            }
+            atomic.number(whole).map_err(|problem| error(&path, problem))?
+        }
+    };
+    Ok(Operation::Atomic { key: body.key()?, operation: atomic.with(operand) })
+}
+
+const ATOMIC_FIELDS: &[&str] = &["key", "key_base64", "value", "value_base64"];
 const RANGE_FIELDS: &[&str] =
     &["prefix", "prefix_base64", "from", "from_base64", "to", "to_base64"];
 const SCAN_FIELDS: &[&str] =
@@ -220,16 +225,6 @@ const SCAN_FIELDS: &[&str] =
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_documented_example_parses() {
-        let start = FORMAT.find('{').unwrap();
-        let end = FORMAT.find("\ncompare:").unwrap();
-        let transaction = parse(&FORMAT.as_bytes()[start..end]).unwrap();
-        assert_eq!(transaction.compares.len(), 1);
-        assert_eq!(transaction.success.len(), 1);
-        assert_eq!(transaction.failure.len(), 1);
-    }
 
     #[test]
     fn every_operation_and_target_parses() {
@@ -273,6 +268,9 @@ mod tests {
                 r#"{"compare": [{"key": "a", "target": "version", "value": "v"}]}"#,
                 "compare[0].value: expected a number",
             ),
+            (r#"{"then": [{"add": {"key": "a", "number": 1.5}}]}"#, "then[0].add.number: expected"),
+            (r#"{"then": [{"max": {"key": "a", "number": -1}}]}"#, "then[0].max.number: -1 is out"),
+            (r#"{"then": [{"append": {"key": "a", "number": 1}}]}"#, "then[0].append.number: unk"),
             (r#"{"compare": [{"key": "a", "value": 1}]}"#, "compare[0].value: expected a string"),
         ] {
             let found = parse(text.as_bytes()).unwrap_err().to_string();
