@@ -3,9 +3,9 @@
 use super::{SqlError, SqlReply, SqlRow};
 use crate::Revision;
 
-/// How large an answer may be, in bytes: column names, texts and blobs, and
-/// [`VALUE_OVERHEAD_BYTES`] for every row and value. An answer is whole or an error: a query that
-/// finds more is asked for fewer columns or rows.
+/// How large an answer may be, in bytes: column names, texts and blobs, and some for every row and
+/// value. An answer is whole or an error: a query that finds more is asked for fewer columns or
+/// rows.
 pub const SQL_REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a row or value adds to a message beside its bytes, at most.
