@@ -1,6 +1,6 @@
 //! Answers the messages of a group's other replicas.
 
-use aspen_core::{NodeId, PeerRejection, PeerRequest, runtime};
+use aspen_core::{NodeId, PeerRejection, PeerRequest, codec, runtime};
 use bytes::Bytes;
 use openraft::errors::RaftError;
 use openraft::raft::{TransferLeaderError, TransferLeaderRequest, VoteRequest, VoteResponse};
@@ -14,8 +14,9 @@ use crate::message::{
     TransferReply, VoteMessage, VoteReply,
 };
 use crate::read_rounds::answer_read_index;
-use crate::types::{AppendRequest, TypeConfig};
-use crate::wire::{WireLogId, WireVote};
+use crate::replica::Replica;
+use crate::types::{AppendRequest, LogId, TypeConfig, Vote};
+use crate::wire::{self, WireLogId, WireVote};
 
 type Answer<T> = Result<T, PeerRejection>;
 
@@ -115,9 +116,27 @@ async fn begin_snapshot(group: &Group, from: NodeId, begin: SnapshotBegin) -> An
 
 async fn install(group: &Group, finish: SnapshotFinish) -> Answer<WireVote> {
     let (vote, snapshot) = group.snapshots.finish(finish, group.id()).await?;
+    if let Some(last) = snapshot.meta.last_log_id
+        && has_log_of(&group.replica, &vote, last).await
+    {
+        return Ok(vote.into());
+    }
     let response = group.replica.raft.install_full_snapshot(vote, snapshot).await;
     let response = response.map_err(|fatal| PeerRejection::Unavailable(fatal.to_string()))?;
     Ok(response.vote.into())
+}
+
+/// Whether the log, as a restart would find it, is this leader's up to an entry. Then so is all of
+/// it that lies before (log matching, Raft paper, section 5.3), and a snapshot of that brings
+/// nothing; openraft would take what comes after it for not yet submitted.
+async fn has_log_of(replica: &Replica, leader: &Vote, last: LogId) -> bool {
+    let vote = replica.log.vote().and_then(|bytes| codec::decode::<WireVote>(&bytes).ok());
+    if vote.map(Vote::from).as_ref() != Some(leader) {
+        return false;
+    }
+    let records = replica.log.read(last.index..last.index + 1, usize::MAX).await;
+    let entry = records.ok().and_then(|records| wire::from_record(records.first()?).ok());
+    entry.is_some_and(|entry| entry.log_id == last)
 }
 
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Answer<T> {

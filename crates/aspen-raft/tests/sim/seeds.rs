@@ -11,11 +11,18 @@ use crate::cluster::{Cluster, Stores, simulate};
 use crate::storm::storm;
 use crate::trace::Trace;
 
+/// The network loses single messages, which a connection would not do. That the last message of a
+/// snapshot was lost shows only when its answer is overdue; by default that takes as long as the
+/// test has patience (seed 1).
+fn options() -> RaftOptions {
+    RaftOptions { install_timeout_ms: 10_000, ..RaftOptions::default() }
+}
+
 /// Elects, writes, loses the leader, elects again, gets it back; answers what happened.
 async fn lose_a_leader(stores: Stores, dir: PathBuf) -> Trace {
     set_blocking_time(|_| std::time::Duration::from_micros(runtime::random_u64() % 3_000));
     buggify_everywhere(0.25, 0.1);
-    let cluster = Cluster::new(stores, &dir, RaftOptions::default()).await;
+    let cluster = Cluster::new(stores, &dir, options()).await;
     cluster.network.set_lost_percent(2);
     for number in 0..20 {
         cluster.put(&format!("k{number}"), "before").await;

@@ -39,7 +39,13 @@ async fn pause(ms_max: u64) {
 }
 
 fn options() -> RaftOptions {
-    RaftOptions { log_bytes_kept: 8 * 1024, proposal_timeout_ms: 2_000, ..RaftOptions::default() }
+    RaftOptions {
+        log_bytes_kept: 8 * 1024,
+        proposal_timeout_ms: 2_000,
+        // Messages are lost here one by one; see `seeds`.
+        install_timeout_ms: 10_000,
+        ..RaftOptions::default()
+    }
 }
 
 /// Runs one storm; answers what went wrong, if anything.
