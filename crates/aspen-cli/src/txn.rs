@@ -2,6 +2,7 @@
 
 mod atomic;
 mod json;
+mod operator;
 mod script;
 mod words;
 

@@ -118,10 +118,7 @@ impl<'a> Attempts<'a> {
 
     /// The call itself failed: others are asked first from now on.
     pub(crate) fn call_failed(&mut self, peer: &PeerAddress, error: &CallError) {
-        match error {
-            CallError::Unreachable(_) => self.shared.routes.unreachable(peer.endpoint),
-            _ => self.shared.routes.suspect(peer.endpoint),
-        }
+        self.shared.routes.call_failed(peer.endpoint, error);
         self.shared.refresh_soon();
         self.last_failure = Some(error.to_string());
     }

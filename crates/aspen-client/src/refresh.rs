@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aspen_core::runtime::{self, Instant};
 use aspen_core::{ClientRequest, ClientResponse, ControlRequest, ControlResponse, GroupId};
-use aspen_net::CallError;
 use parking_lot::Mutex;
 
 use crate::routes::Affinity;
@@ -85,10 +84,7 @@ impl Shared {
                 Ok(other) => tracing::debug!(?other, "a node gave no status"),
                 Err(error) => {
                     tracing::debug!(%error, peer = %peer.endpoint, "a node did not answer");
-                    match error {
-                        CallError::Unreachable(_) => self.routes.unreachable(peer.endpoint),
-                        _ => self.routes.suspect(peer.endpoint),
-                    }
+                    self.routes.call_failed(peer.endpoint, &error);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aspen_core::runtime::{self, Instant};
 use aspen_core::{ClusterStatus, EndpointKey, GroupId, NodeId, NodeRecord, NodeState, NotLeader};
-use aspen_net::{PeerAddress, Ticket};
+use aspen_net::{CallError, PeerAddress, Ticket};
 use parking_lot::Mutex;
 
 /// How many nodes the client remembers; the cluster's own limit.
@@ -103,8 +103,16 @@ impl Routes {
         }
     }
 
+    /// A call to a peer failed.
+    pub(crate) fn call_failed(&self, peer: EndpointKey, error: &CallError) {
+        match error {
+            CallError::Unreachable(_) => self.unreachable(peer),
+            _ => self.suspect(peer),
+        }
+    }
+
     /// No connection to a peer could be opened.
-    pub(crate) fn unreachable(&self, peer: EndpointKey) {
+    fn unreachable(&self, peer: EndpointKey) {
         self.suspect(peer);
         if let Some(peer) = self.table.lock().peers.get_mut(&peer) {
             peer.avoided_until = Some(runtime::now() + AVOIDED);

@@ -1,14 +1,15 @@
 //! The description in JSON.
 
 use aspen_core::{
-    Compare, CompareOperator, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision,
-    SCAN_RESULTS_DEFAULT, Transaction, Value,
+    Compare, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision, SCAN_RESULTS_DEFAULT,
+    Transaction, Value,
 };
 use data_encoding::BASE64;
 use serde_json::{Map, Value as Json};
 
 use super::TxnError;
 use super::atomic::{ATOMIC, Atomic};
+use super::operator;
 
 fn error(path: &str, problem: impl Into<String>) -> TxnError {
     super::error(if path.is_empty() { "the file" } else { path }, problem)
@@ -138,16 +139,8 @@ fn compare(path: &str, json: &Json) -> Result<Compare, TxnError> {
             return Err(error(&object.path_of("target"), problem));
         }
     };
-    let operator = match object.text("op")?.unwrap_or("=") {
-        "=" | "==" => CompareOperator::Equal,
-        "!=" => CompareOperator::NotEqual,
-        "<" => CompareOperator::Less,
-        ">" => CompareOperator::Greater,
-        other => {
-            let problem = format!("unknown operator {other:?}; expected =, !=, < or >");
-            return Err(error(&object.path_of("op"), problem));
-        }
-    };
+    let operator = operator::parse(object.text("op")?.unwrap_or("="))
+        .map_err(|problem| error(&object.path_of("op"), problem))?;
     Ok(Compare { key: object.key()?, target, operator })
 }
 

@@ -1,11 +1,12 @@
 //! The script of lines, after etcdctl's.
 
 use aspen_core::{
-    Compare, CompareOperator, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision,
-    SCAN_RESULTS_DEFAULT, Transaction, Value,
+    Compare, CompareTarget, Key, KeyRange, LeaseId, Operation, Revision, SCAN_RESULTS_DEFAULT,
+    Transaction, Value,
 };
 
 use super::atomic::{ATOMIC, Atomic};
+use super::operator;
 use super::words::{Word, words};
 use super::{TxnError, error};
 use crate::args::lease::parse_lease;
@@ -42,16 +43,7 @@ fn compare(place: &str, line: &[u8]) -> Result<Compare, TxnError> {
                        empty line before the operations";
         return Err(error(place, problem));
     };
-    let operator = match operator {
-        "=" | "==" => CompareOperator::Equal,
-        "!=" => CompareOperator::NotEqual,
-        "<" => CompareOperator::Less,
-        ">" => CompareOperator::Greater,
-        other => {
-            let problem = format!("unknown operator {other:?}; expected =, !=, < or >");
-            return Err(error(place, problem));
-        }
-    };
+    let operator = operator::parse(operator).map_err(|problem| error(place, problem))?;
     let number = || number::<u64>(place, &words[5].bytes);
     let target = match target {
         "value" => CompareTarget::Value(value(place, &words[5])?),

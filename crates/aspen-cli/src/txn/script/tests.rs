@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use aspen_core::AtomicOperation;
+use aspen_core::{AtomicOperation, CompareOperator};
 
 use super::*;
 
