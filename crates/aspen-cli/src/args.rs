@@ -58,7 +58,7 @@ pub(crate) struct GlobalArgs {
     pub(crate) json: bool,
     /// How long a request may take with all its retries: seconds, or with a unit (500ms, 10s, 2m).
     /// 10 s by default; 60 s for import, export and changes of the cluster; 5 s for a SQL query to
-    /// run.
+    /// run once a node has it.
     #[arg(long, global = true, value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -56,7 +56,9 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
             closing(client.clone(), txn::run(&client, &file, output)).await
         }
         Command::Sql(args) => {
-            let client = connect(&global, TIMEOUT_DEFAULT).await?;
+            // `--timeout` is the query's own time; reaching a node that runs it is not part of it.
+            let reaching = GlobalArgs { timeout: None, ..global.clone() };
+            let client = connect(&reaching, TIMEOUT_DEFAULT).await?;
             closing(client.clone(), sql::run(&client, args, global.timeout, output)).await
         }
         Command::Watch(args) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aspen_core::{
     ClusterController, Command, Consistency, EndpointKey, ErrorKind, GroupId, GroupMetrics,
-    GroupRole, Key, KeyRange, KeyValue, NodeId, NodeRecord, Operation, PeerHandler, Proposal,
-    ReadError, ReadReply, ReadRequest, Reply, ScanRequest, SessionStamp, Transaction,
+    GroupRole, Key, KeyRange, KeyValue, LogIndex, NodeId, NodeRecord, Operation, PeerHandler,
+    Proposal, ReadError, ReadReply, ReadRequest, Reply, ScanRequest, SessionStamp, Transaction,
     TransactionOutcome, Value, WriteError, runtime,
 };
 use aspen_raft::{Group, RaftHost, RaftOptions};
@@ -69,11 +69,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Nodes `1..=count`, started and initialised, with a leader.
+    /// Nodes `1..=count`, started and initialised, with a leader. All of them know that they are
+    /// voters: one that is cut off before it heard so would never campaign.
     pub(crate) async fn new(count: u64, options: RaftOptions) -> Self {
         let cluster = Self::started(count, options).await;
         cluster.host(1).init(GROUP, (1..=count).map(record).collect()).await.unwrap();
         cluster.leader().await;
+        for id in cluster.ids() {
+            cluster.wait(id, |metrics| !metrics.voters.is_empty()).await;
+        }
         cluster
     }
 
@@ -110,8 +114,7 @@ impl Cluster {
 
     /// Waits until all running nodes have applied the same, and compares what they hold.
     pub(crate) async fn level(&self) {
-        let leader = self.leader().await;
-        let last = self.group(leader).metrics().last_log;
+        let last = self.end(self.leader().await);
         let mut contents = BTreeMap::new();
         for id in self.ids() {
             self.wait(id, |metrics| metrics.applied >= last).await;
@@ -119,6 +122,14 @@ impl Cluster {
         }
         let first = contents.first_key_value().unwrap().1;
         assert!(contents.values().all(|other| other == first), "{contents:#?}");
+    }
+
+    /// Where a node's log ends. A write may be answered just before the metrics show its entry,
+    /// so what is applied counts as well.
+    pub(crate) fn end(&self, id: u64) -> Option<LogIndex> {
+        let group = self.group(id);
+        let applied = group.state().applied().position.map(|position| position.index);
+        group.metrics().last_log.max(applied)
     }
 
     /// Starts a node: new, or again on what it has stored.
