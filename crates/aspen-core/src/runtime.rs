@@ -133,6 +133,32 @@ where
     Ok(sender)
 }
 
+/// As [`spawn_worker`], for work that nobody waits for while there is other work: on Linux its
+/// thread has a lower priority, so that on busy cores requests go first. It must not hold for long
+/// what the others need.
+///
+/// # Errors
+/// When the operating system refuses the thread.
+pub fn spawn_background_worker<T, F>(
+    name: &str,
+    queue_max: usize,
+    batch_max: usize,
+    mut step: F,
+) -> io::Result<mpsc::Sender<T>>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Vec<T>) + Send + 'static,
+{
+    let mut is_lowered = false;
+    spawn_worker(name, queue_max, batch_max, move |batch| {
+        if !is_lowered {
+            backend::lower_priority();
+            is_lowered = true;
+        }
+        step(batch);
+    })
+}
+
 /// Whether a simulation wants something rare but legal to happen at this point. Never outside one.
 #[cfg(not(madsim))]
 #[inline(always)]
@@ -150,3 +176,35 @@ pub const fn planted(_bug: &'static str) -> bool {
 }
 #[cfg(madsim)]
 pub use sim::planted;
+
+#[cfg(all(test, not(madsim), target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use rustix::process::getpriority_process;
+    use tokio::sync::oneshot;
+
+    use super::{spawn_background_worker, spawn_worker};
+
+    type Asked = oneshot::Sender<i32>;
+
+    fn answer(asked: &mut Vec<Asked>) {
+        for reply in asked.drain(..) {
+            reply.send(getpriority_process(None).unwrap()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn only_background_work_lets_others_go_first() {
+        let foreground = spawn_worker("foreground", 1, 1, answer).unwrap();
+        let background = spawn_background_worker("background", 1, 1, answer).unwrap();
+        let mut found = Vec::new();
+        for worker in [&background, &foreground, &background] {
+            let (reply, answer) = oneshot::channel();
+            worker.send(reply).await.unwrap();
+            found.push(answer.await.unwrap());
+        }
+        let own = getpriority_process(None).unwrap();
+        assert_eq!(found, [own + 10, own, own + 10].map(|nice| nice.min(19)));
+    }
+}

@@ -76,3 +76,20 @@ pub enum StartError {
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
+
+impl StartError {
+    /// Whether starting again later may succeed with nothing changed by hand: the disk was full,
+    /// files did not answer, or an address was still taken.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Log(error) => matches!(error, LogError::DiskFull(_) | LogError::Io(_)),
+            Self::State { error, .. } => {
+                matches!(error, StateError::DiskFull(_) | StateError::Io(_))
+            }
+            Self::DataDir(error) => matches!(error, DataDirError::Io { .. }),
+            Self::Bind(error) => matches!(error, BindError::Socket { .. }),
+            Self::Ops { .. } | Self::Runtime(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -5,6 +5,8 @@ mod flags;
 #[cfg(not(madsim))]
 mod program;
 #[cfg(not(madsim))]
+mod serve;
+#[cfg(not(madsim))]
 mod signals;
 
 #[cfg(not(madsim))]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aspen_client::Client;
 use aspen_core::runtime::Elapsed;
 use aspen_core::{
-    ClusterId, ClusterStatus, ControlError, KeyValueStore, NodeId, NodeRecord, Rights,
+    ClusterId, ClusterStatus, ControlError, GroupId, KeyValueStore, NodeId, NodeRecord, Rights,
 };
 
 use crate::compose::{ComposedNode, DiskProbe};
@@ -99,6 +99,14 @@ impl Node {
     /// When that takes longer than `timeout`.
     pub async fn wait_until_serving(&self, timeout: Duration) -> Result<(), Elapsed> {
         self.composed.wait_until_serving(timeout).await
+    }
+
+    /// Waits until a part of the node has stopped by itself, because its disk failed or had no
+    /// room; answers which group is without its replica here. The rest of the node goes on; to get
+    /// the replica back, [shut the node down](Self::shutdown) and start it again, as `aspen-node`
+    /// does.
+    pub async fn failed(&self) -> GroupId {
+        self.started.failed().await
     }
 
     /// Stops in order: new requests are refused, what is under way may finish within `drain_ms`,

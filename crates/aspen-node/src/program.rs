@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aspen_core::runtime::worker_threads;
-use aspen_node::{Config, Layers, Node, check_dir, start_logging};
+use aspen_node::{Config, Layers, check_dir};
 
 use crate::flags::{Command, Flags};
-use crate::signals::Signals;
+use crate::serve::serve;
 
 /// The exit code of a node that could not start, and of a check that found something.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 
-type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// Runs the program.
 pub(crate) fn run_program() -> ExitCode {
@@ -54,29 +54,6 @@ fn config(flags: &Flags) -> Result<Config, Failure> {
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-async fn serve(config: Config) -> Result<ExitCode, Failure> {
-    start_logging(&config)?;
-    let mut signals = Signals::install()?;
-    let node = tokio::select! {
-        biased;
-        node = Node::start(config) => node?,
-        name = signals.next() => {
-            tracing::info!(signal = name, "stopped before the node was up");
-            return Ok(ExitCode::SUCCESS);
-        }
-    };
-    let name = signals.next().await;
-    tracing::info!(signal = name, "stopping; a second signal stops at once");
-    tokio::select! {
-        biased;
-        () = node.shutdown() => Ok(ExitCode::SUCCESS),
-        name = signals.next() => {
-            tracing::warn!(signal = name, "stopped at once");
-            Ok(ExitCode::from(FAILED))
-        }
-    }
 }
 
 async fn check(dir: &Path) -> Result<ExitCode, Failure> {

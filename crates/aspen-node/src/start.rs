@@ -9,7 +9,7 @@ mod ticket_file;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspen_core::{NodeId, runtime};
+use aspen_core::{GroupId, NodeId, runtime};
 use aspen_net::NodeNet;
 use aspen_raft::RaftOptions;
 use aspen_storage::RedbLogStore;
@@ -98,6 +98,14 @@ impl Started {
         let route = move |path: &str| core.report(&log).answer(path);
         node.start_task(ops::serve(listener, Arc::new(route)));
         Ok(())
+    }
+
+    /// Waits until a group has stopped by itself.
+    pub(crate) async fn failed(&self) -> GroupId {
+        match &self.running {
+            Some(running) => running.host.failed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops everything that was started, in the opposite order, within the configured time. What

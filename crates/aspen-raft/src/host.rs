@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aspen_core::{GroupId, NodeId, PeerHandler, PeerRejection, PeerRequest, Transport};
+use aspen_core::{
+    GroupId, GroupRole, NodeId, PeerHandler, PeerRejection, PeerRequest, Transport, runtime,
+};
 use aspen_storage::{GroupLog, StateMachine};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +18,9 @@ use crate::error::OpenError;
 use crate::group::Group;
 use crate::opening::Opening;
 use crate::options::RaftOptions;
+
+/// How often a host looks whether a group has stopped by itself.
+const LOOK_FOR_FAILURES: Duration = Duration::from_secs(1);
 
 /// How long writes in flight may take to finish at shutdown.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(30);
@@ -82,6 +87,19 @@ impl RaftHost {
     /// All open groups, by id.
     pub fn groups(&self) -> Vec<Arc<Group>> {
         self.groups.read().values().cloned().collect()
+    }
+
+    /// Waits until a group has stopped by itself, because its log or its state machine failed;
+    /// answers which. It serves again once it is closed and opened anew.
+    pub async fn failed(&self) -> GroupId {
+        loop {
+            let groups = self.groups();
+            let stopped = groups.iter().find(|group| group.metrics().role == GroupRole::Stopped);
+            if let Some(group) = stopped {
+                return group.id();
+            }
+            runtime::sleep(LOOK_FOR_FAILURES).await;
+        }
     }
 
     /// Stops one group and forgets it: a replica that was removed from its group, or that failed.

@@ -102,3 +102,27 @@ fn process_a_follower_whose_disk_was_full_returns() {
         load.finish(&cluster).await;
     });
 }
+
+/// A leader that looks at its disk too late has entries that it cannot keep, and its replica stops.
+/// The node starts again by itself, as often as it takes until there is room.
+#[test]
+fn process_a_leader_whose_disk_was_full_returns() {
+    isolated("disk_full::process_a_leader_whose_disk_was_full_returns", async {
+        let mut cluster = ProcessCluster::new(|_| {
+            ["--disk-refuse-percent", "100", "--disk-warn-percent", "99"].map(str::to_owned).into()
+        });
+        let disk = SmallDisk::mount(&cluster.node_directory(3), 256);
+        cluster.launch(3).await;
+        transfer(&cluster, 3).await;
+        cluster.wait_leader(|id| id == 3).await;
+        let load = Load::start(&cluster, &["append_once", "counter"], 11).await;
+        load.more_writes(100, &cluster).await;
+
+        disk.fill(4);
+        cluster.wait_leader(|id| id != 3).await;
+        load.more_writes(300, &cluster).await;
+        disk.empty();
+        cluster.wait_settled().await;
+        load.finish(&cluster).await;
+    });
+}

@@ -51,3 +51,23 @@ where
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
+
+/// How much lower the priority of background work is, in steps of nice(2); ten of them are a tenth
+/// of the weight. More keeps it further out of the way of requests; less lets it keep up better on
+/// cores that are never idle.
+#[cfg(target_os = "linux")]
+const BACKGROUND_NICE: i32 = 10;
+
+/// Lets other threads go before the calling one. A refusal changes nothing that anyone relies on.
+pub(super) fn lower_priority() {
+    // Linux has priorities by thread, and takes no process to be the calling thread.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let lowered = getpriority_process(None)
+            .and_then(|nice| setpriority_process(None, nice + BACKGROUND_NICE));
+        if let Err(error) = lowered {
+            tracing::debug!(%error, "background work keeps its priority");
+        }
+    }
+}

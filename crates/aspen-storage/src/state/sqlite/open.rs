@@ -106,7 +106,7 @@ fn open_database(
 fn start(core: Arc<Core>, writer: Connection) -> Result<Arc<SqliteStateMachine>, StateError> {
     let thread = |error: std::io::Error| StateError::Io(format!("state thread: {error}"));
     let mut flusher = Flusher::new(&core, writer);
-    let flush = runtime::spawn_worker("state-flush", FLUSH_QUEUE_MAX, 1, move |jobs| {
+    let flush = runtime::spawn_background_worker("state-flush", FLUSH_QUEUE_MAX, 1, move |jobs| {
         flusher.step(jobs);
     })
     .map_err(thread)?;
