@@ -111,6 +111,12 @@ impl TransactionBuilder {
         self.then([Operation::Put { key, value, lease: Some(lease) }])
     }
 
+    /// Sets a key that is removed by itself, `ttl_ms` milliseconds after the transaction at the
+    /// earliest, unless it is set or removed before.
+    pub fn set_with_ttl(self, key: Key, value: Value, ttl_ms: u64) -> Self {
+        self.then([Operation::PutTtl { key, value, ttl_ms }])
+    }
+
     /// Removes a key.
     pub fn delete(self, key: Key) -> Self {
         self.then([Operation::Delete { key }])

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use aspen_core::{
     Applied, AtomicOperation, InvalidRequest, Key, KeyRange, KeyValueStore, LeaseId, Rejection,
-    Revision, StampPosition, Value, WriteCommand, WriteError, WriteFailure,
+    Revision, StampPosition, Value, WriteCommand, WriteError, WriteFailure, validate_ttl,
 };
 use futures_util::stream::BoxStream;
 
 use crate::inner::{Inner, Isolation, stream_of};
 use crate::range_query::{RangePage, RangeQuery};
-use crate::write_set::WriteSet;
+use crate::write_set::{Life, WriteSet};
 use crate::{RunOptions, SnapshotReads, TransactionError};
 
 /// A transaction: reads at one revision with its own writes visible, and writes that are kept until
@@ -108,7 +108,7 @@ impl Transaction {
     /// As every write: when the transaction grows beyond its limits, which the message names, or is
     /// over.
     pub fn set(&self, key: Key, value: Value) -> Result<(), TransactionError> {
-        self.write(|writes| writes.put(key, value, None))
+        self.write(|writes| writes.put(key, value, Life::Unbounded))
     }
 
     /// Sets a key that is removed with a lease.
@@ -121,7 +121,25 @@ impl Transaction {
         value: Value,
         lease: LeaseId,
     ) -> Result<(), TransactionError> {
-        self.write(|writes| writes.put(key, value, Some(lease)))
+        self.write(|writes| writes.put(key, value, Life::Lease(lease)))
+    }
+
+    /// Sets a key that is removed by itself, `ttl_ms` milliseconds after the commit at the
+    /// earliest, unless it is set or removed before.
+    ///
+    /// # Errors
+    /// As [`Transaction::set`]; also when the TTL is out of its limits, which the message names.
+    pub fn set_with_ttl(
+        &self,
+        key: Key,
+        value: Value,
+        ttl_ms: u64,
+    ) -> Result<(), TransactionError> {
+        self.try_write(|writes| {
+            validate_ttl(ttl_ms)?;
+            writes.put(key, value, Life::TtlMs(ttl_ms));
+            Ok(())
+        })
     }
 
     /// Removes a key, if it exists.

@@ -13,7 +13,7 @@ use aspen_core::{
 
 use crate::range_set::{RangeSet, intersection};
 
-pub(crate) use pending::Pending;
+pub(crate) use pending::{Life, Pending};
 use stamped_key::StampedKey;
 
 /// Pending writes, reduced to what is left to do: cleared ranges come first, then one entry for
@@ -48,10 +48,10 @@ impl WriteSet {
     }
 
     /// Sets a key.
-    pub(crate) fn put(&mut self, key: Key, value: Value, lease: Option<LeaseId>) {
+    pub(crate) fn put(&mut self, key: Key, value: Value, life: Life) {
         self.update(key, |before, cleared| {
             let anew = !cleared && before.is_some_and(|before| before.deletes());
-            Some(Pending::Put { value, lease, anew })
+            Some(Pending::Put { value, life, anew })
         });
     }
 
@@ -66,7 +66,7 @@ impl WriteSet {
             (Some(before), _) => before.then_atomic(key, operation, cleared),
             (None, true) => {
                 let value = operation.apply(None)?;
-                Some(Pending::Put { value, lease: None, anew: false })
+                Some(Pending::Put { value, life: Life::Unbounded, anew: false })
             }
             (None, false) => Some(Pending::Atomic(vec![operation])),
         });

@@ -4,13 +4,35 @@ use aspen_core::{AtomicEffect, AtomicOperation, Key, LeaseId, Operation, Value};
 
 use super::Seen;
 
+/// How long a key that was put stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Until it is changed.
+    Unbounded,
+    /// At most as long as the lease.
+    Lease(LeaseId),
+    /// At most so many milliseconds after the commit.
+    TtlMs(u64),
+}
+
+impl Life {
+    /// The put that gives a key this life.
+    fn put(self, key: Key, value: Value) -> Operation {
+        match self {
+            Self::Unbounded => Operation::Put { key, value, lease: None },
+            Self::Lease(lease) => Operation::Put { key, value, lease: Some(lease) },
+            Self::TtlMs(ttl_ms) => Operation::PutTtl { key, value, ttl_ms },
+        }
+    }
+}
+
 /// What is to be done with one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
     /// Set it.
     Put {
         value: Value,
-        lease: Option<LeaseId>,
+        life: Life,
         /// Delete it first, so that it is created anew.
         anew: bool,
     },
@@ -43,13 +65,13 @@ impl Pending {
         cleared: bool,
     ) -> Option<Self> {
         match self {
-            Self::Put { value, lease, anew } => match operation.effect(Some(&value)) {
-                AtomicEffect::Put(value) => Some(Self::Put { value, lease, anew }),
+            Self::Put { value, life, anew } => match operation.effect(Some(&value)) {
+                AtomicEffect::Put(value) => Some(Self::Put { value, life, anew }),
                 AtomicEffect::Delete => (!cleared).then_some(Self::Delete),
-                AtomicEffect::Unchanged => Some(Self::Put { value, lease, anew }),
+                AtomicEffect::Unchanged => Some(Self::Put { value, life, anew }),
             },
             Self::Delete => Some(match operation.apply(None) {
-                Some(value) => Self::Put { value, lease: None, anew: true },
+                Some(value) => Self::Put { value, life: Life::Unbounded, anew: true },
                 None => Self::Delete,
             }),
             Self::Atomic(mut operations) => {
@@ -117,9 +139,8 @@ impl Pending {
     pub(super) fn operations(&self, key: &Key) -> Vec<Operation> {
         let delete = || Operation::Delete { key: key.clone() };
         match self {
-            Self::Put { value, lease, anew } => {
-                let (value, lease) = (value.clone(), *lease);
-                let put = Operation::Put { key: key.clone(), value, lease };
+            Self::Put { value, life, anew } => {
+                let put = life.put(key.clone(), value.clone());
                 anew.then(delete).into_iter().chain([put]).collect()
             }
             Self::Delete => vec![delete()],

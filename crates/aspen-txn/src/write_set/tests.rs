@@ -26,7 +26,7 @@ fn known(bytes: &[u8]) -> Seen {
 fn many_changes_of_a_key_are_one_operation() {
     let mut writes = WriteSet::default();
     for number in 0..20_000u32 {
-        writes.put(key("a"), Value::new(number.to_be_bytes().to_vec()).unwrap(), None);
+        writes.put(key("a"), Value::new(number.to_be_bytes().to_vec()).unwrap(), Life::Unbounded);
     }
     assert_eq!(writes.check_limits(), Ok(()));
     assert_eq!(writes.operations().len(), 1);
@@ -35,8 +35,8 @@ fn many_changes_of_a_key_are_one_operation() {
 #[test]
 fn an_atomic_operation_on_a_known_value_is_a_put() {
     let mut writes = WriteSet::default();
-    let lease = Some(LeaseId::new(3));
-    writes.put(key("a"), value("\u{1}"), lease);
+    let lease = LeaseId::new(3);
+    writes.put(key("a"), value("\u{1}"), Life::Lease(lease));
     writes.atomic(key("a"), add(4));
     assert_eq!(writes.seen(&key("a"), None), known(&[5]));
     let put = |text, bytes: &[u8], lease| Operation::Put {
@@ -55,7 +55,7 @@ fn an_atomic_operation_on_a_known_value_is_a_put() {
         writes.operations(),
         [
             Operation::DeleteRange { range: KeyRange::prefix("c") },
-            put("a", &[5], lease),
+            put("a", &[5], Some(lease)),
             delete("b"),
             put("b", &[6], None),
             put("c", &[7], None),
@@ -68,10 +68,10 @@ fn an_atomic_operation_on_a_known_value_is_a_put() {
 #[test]
 fn a_cleared_range_forgets_what_was_written_there() {
     let mut writes = WriteSet::default();
-    writes.put(key("a"), value("v"), None);
+    writes.put(key("a"), value("v"), Life::Unbounded);
     writes.atomic(key("ab"), add(1));
     writes.delete(key("ac"));
-    writes.put(key("b"), value("v"), None);
+    writes.put(key("b"), value("v"), Life::Unbounded);
     writes.delete_range(KeyRange::prefix("a")).unwrap();
     writes.delete_range(KeyRange::half_open("z", "y")).unwrap();
     writes.delete(key("ad"));
@@ -123,7 +123,7 @@ fn a_stamped_value_is_unreadable_until_it_is_set() {
     let append = AtomicOperation::AppendIfFits(value("!"));
     let append = Operation::Atomic { key: key("a"), operation: append };
     assert_eq!(writes.operations(), [delete("a"), put, append]);
-    writes.put(key("a"), value("v"), None);
+    writes.put(key("a"), value("v"), Life::Unbounded);
     assert_eq!(writes.operations(), [delete("a"), Operation::put(key("a"), value("v"))]);
     let error = writes.put_versionstamped(key("a"), template, StampPosition::Value(2), None);
     assert!(error.unwrap_err().to_string().contains("placeholder"));
@@ -152,7 +152,7 @@ fn limits_are_named() {
     let mut writes = WriteSet::default();
     for number in 0..=TRANSACTION_OPERATIONS_MAX {
         assert_eq!(writes.check_limits(), Ok(()));
-        writes.put(key(&number.to_string()), Value::default(), None);
+        writes.put(key(&number.to_string()), Value::default(), Life::Unbounded);
     }
     let error = writes.check_limits().unwrap_err().to_string();
     assert!(error.contains("TRANSACTION_OPERATIONS_MAX"), "{error}");
@@ -160,7 +160,7 @@ fn limits_are_named() {
     assert_eq!(writes.check_limits(), Ok(()));
     for number in 0..9 {
         let large = Value::new(vec![0; aspen_core::VALUE_BYTES_MAX]).unwrap();
-        writes.put(key(&number.to_string()), large, None);
+        writes.put(key(&number.to_string()), large, Life::Unbounded);
     }
     let error = writes.check_limits().unwrap_err().to_string();
     assert!(error.contains("TRANSACTION_BYTES_MAX"), "{error}");

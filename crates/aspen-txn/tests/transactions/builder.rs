@@ -54,6 +54,7 @@ fn a_build_is_the_replicated_form() {
     let transaction = TransactionBuilder::new()
         .read(key("a"), Revision::new(1))
         .set_leased(key("b"), value("v"), lease)
+        .set_with_ttl(key("t"), value("v"), 5_000)
         .atomic(key("n"), add(1))
         .set_versionstamped(template.clone(), value("v"), position)
         .delete_range(KeyRange::prefix("x"))
@@ -65,6 +66,7 @@ fn a_build_is_the_replicated_form() {
         transaction.success,
         [
             Operation::Put { key: key("b"), value: value("v"), lease: Some(lease) },
+            Operation::PutTtl { key: key("t"), value: value("v"), ttl_ms: 5_000 },
             Operation::Atomic { key: key("n"), operation: add(1) },
             Operation::PutVersionstamped {
                 key: template,

@@ -1,8 +1,10 @@
 //! What a transaction may not exceed, and what it says then.
 
-use aspen_core::KeyValueStore;
+use std::time::Duration;
+
 use aspen_core::{
-    ErrorKind, KeyRange, LeaseId, TRANSACTION_OPERATIONS_MAX, VALUE_BYTES_MAX, Value,
+    AtomicOperation, ErrorKind, KeyRange, KeyValueStore, LEASE_TTL_MS_MAX, LeaseId,
+    TRANSACTION_OPERATIONS_MAX, VALUE_BYTES_MAX, Value, runtime,
 };
 use aspen_txn::{RunOptions, TransactionError};
 
@@ -100,4 +102,27 @@ async fn leases_stay_with_what_they_were_given() {
     tx.set_leased(key("a"), value("v"), LeaseId::new(7)).unwrap();
     tx.commit().await.unwrap();
     assert_eq!(store.get(key("a")).await.unwrap().unwrap().lease, Some(LeaseId::new(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_with_a_ttl_goes_by_itself_unless_it_is_set_again() {
+    let (store, database) = store_of(&[]).await;
+    let tx = database.begin();
+    let refused = tx.set_with_ttl(key("a"), value("v"), LEASE_TTL_MS_MAX + 1).unwrap_err();
+    assert!(refused.to_string().contains("LEASE_TTL_MS_MAX"), "{refused}");
+    for name in ["a", "kept"] {
+        tx.set_with_ttl(key(name), value("\u{1}"), 10_000).unwrap();
+    }
+    // It changes the value, and the key lives no longer for it.
+    tx.atomic(key("a"), AtomicOperation::Add(value("\u{1}"))).unwrap();
+    assert_eq!(tx.get(&key("a")).await.unwrap(), Some(value("\u{2}")));
+    tx.commit().await.unwrap();
+    assert!(store.get(key("a")).await.unwrap().unwrap().lease.unwrap().is_private());
+
+    let tx = database.begin();
+    tx.set(key("kept"), value("v")).unwrap();
+    tx.commit().await.unwrap();
+    runtime::sleep(Duration::from_secs(11)).await;
+    assert_eq!(store.get(key("a")).await.unwrap(), None);
+    assert_eq!(store.get(key("kept")).await.unwrap().unwrap().lease, None);
 }
