@@ -1,6 +1,8 @@
 //! What is built on transactions: data models and recipes that know no network, no disk and no
 //! consensus, only keys.
 //!
+//! * [`tuple`](mod@tuple): tuples as keys that sort as the tuples do, byte for byte FoundationDB's;
+//! * [`subspace`]: prefixes under which tuples are kept;
 //! * [`coordination`]: locks with fencing tokens, elections, barriers, semaphores, counters,
 //!   sequences, queues and rate limiters.
 //!
@@ -15,3 +17,5 @@
 )]
 
 pub mod coordination;
+pub mod subspace;
+pub mod tuple;
