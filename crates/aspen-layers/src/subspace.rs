@@ -120,8 +120,8 @@ impl Subspace {
         Some(&self.prefix[..zero])
     }
 
-    /// A subspace whose keys live in one partition: itself, if they do so already, otherwise that of
-    /// the tuples that begin with null, whose code is the zero byte.
+    /// A subspace whose keys live in one partition: itself, if they do so already, otherwise that
+    /// of the tuples that begin with null, whose code is the zero byte.
     pub fn in_one_partition(&self) -> Self {
         match self.partition() {
             Some(_) => self.clone(),

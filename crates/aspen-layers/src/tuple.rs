@@ -28,9 +28,9 @@
 //!
 //! # What is refused
 //!
-//! [`unpack`] accepts exactly what [`pack`] makes, so equal keys are equal tuples: an integer with a
-//! leading zero, which no binding writes, is refused. So are the type codes that the specification
-//! only reserves. Nothing nests deeper than [`TUPLE_DEPTH_MAX`].
+//! [`unpack`] accepts exactly what [`pack`] makes, so that no two keys are one tuple: an integer
+//! with a leading zero, which no binding writes, is refused. So are the type codes that the
+//! specification only reserves. Nothing nests deeper than [`TUPLE_DEPTH_MAX`].
 
 mod code;
 mod dynamic;

@@ -7,7 +7,7 @@ use super::{Element, Integer, PackError, Packer, Tuple, TupleVersionstamp, Uuid}
 /// A value that is one element of a tuple.
 ///
 /// Implemented by integers, floats, `bool`, text, byte strings (`[u8]`, `Vec<u8>`, `Bytes`),
-/// [`Uuid`], [`TupleVersionstamp`], [`Element`], `Option` (none is null), and by tuples, which nest.
+/// [`Uuid`], [`TupleVersionstamp`], [`Element`], `Option` (none is null), and tuples, which nest.
 pub trait PackElement {
     /// Appends the element.
     ///

@@ -1,7 +1,6 @@
 //! Unpacking, element by element.
 
 use aspen_core::{VERSIONSTAMP_BYTES, Versionstamp};
-use bytes::Bytes;
 
 use super::{
     Element, Integer, TUPLE_DEPTH_MAX, Tuple, TupleVersionstamp, UnpackError, UnpackReason, Uuid,
@@ -35,7 +34,7 @@ impl<'a> Unpacker<'a> {
             return Ok(None);
         }
         let start = self.offset;
-        let code = self.take::<1>("an element")?[0];
+        let code = self.take::<1>("a nested tuple")?[0];
         Ok(Some(match code {
             code::NULL => {
                 self.offset += usize::from(self.depth > 0);
