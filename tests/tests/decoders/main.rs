@@ -11,3 +11,4 @@ mod log_entries;
 mod peer_messages;
 mod requests;
 mod snapshots;
+mod tuples;
