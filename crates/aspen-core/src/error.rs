@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndpointKey, GroupId, InvalidKey, NodeId, Rejection, Revision, ValueTooLarge};
+use crate::{
+    EndpointKey, GroupId, InvalidKey, NodeId, Rejection, Revision, ShardId, ValueTooLarge,
+};
 
 /// What the caller of a failed operation should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,6 +120,20 @@ pub enum ReadError {
     /// A broken invariant.
     #[error("bug: {0}")]
     Bug(String),
+    /// One shard of the store is unavailable; others may well be there.
+    #[error("shard {shard} is unavailable: {detail}")]
+    ShardUnavailable {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        detail: String,
+    },
+    /// The read names one revision for several shards, whose revisions are not comparable.
+    #[error("a revision names a state of one shard, and the read touches {shards}")]
+    TooManyShards {
+        /// How many it touches.
+        shards: u16,
+    },
 }
 
 impl ReadError {
@@ -127,9 +143,11 @@ impl ReadError {
             Self::NotLeader(_) | Self::NoSuchGroup(_) => ErrorKind::Refresh,
             Self::Overloaded(_) | Self::Timeout(_) => ErrorKind::Retry,
             Self::Compacted { .. } => ErrorKind::Conflict,
-            Self::FutureRevision { .. } | Self::Invalid(_) => ErrorKind::Invalid,
+            Self::FutureRevision { .. } | Self::Invalid(_) | Self::TooManyShards { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Denied(_) => ErrorKind::Denied,
-            Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::ShardUnavailable { .. } => ErrorKind::Unavailable,
             Self::Corrupt(_) => ErrorKind::Corrupt,
             Self::Bug(_) => ErrorKind::Bug,
         }
@@ -215,6 +233,22 @@ pub enum WriteFailure {
     /// only when someone frees space, so waiting for it is of little use.
     #[error("disk is full: {0}")]
     DiskFull(String),
+    /// One shard of the store is unavailable; others may well be there.
+    #[error("shard {shard} is unavailable: {detail}")]
+    ShardUnavailable {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        detail: String,
+    },
+    /// The write touches more shards than one write may. Nothing was sent to any of them.
+    #[error("the write touches {shards} shards; the limit is {limit} (WRITE_SHARDS_MAX)")]
+    TooManyShards {
+        /// How many it touches.
+        shards: u16,
+        /// The limit.
+        limit: u16,
+    },
 }
 
 impl WriteFailure {
@@ -224,9 +258,11 @@ impl WriteFailure {
             Self::NotLeader(_) | Self::NoSuchGroup(_) => ErrorKind::Refresh,
             Self::Overloaded(_) | Self::Timeout(_) => ErrorKind::Retry,
             Self::Rejected(rejection) => rejection.kind(),
-            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Invalid(_) | Self::TooManyShards { .. } => ErrorKind::Invalid,
             Self::Denied(_) => ErrorKind::Denied,
-            Self::Unavailable(_) | Self::DiskFull(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::DiskFull(_) | Self::ShardUnavailable { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Bug(_) => ErrorKind::Bug,
         }
     }

@@ -1,9 +1,11 @@
 //! Reads: what to read, how fresh, and in what pages.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded::bounded_by;
-use crate::{InvalidRequest, Key, KeyRange, KeyValue, Revision};
+use crate::{InvalidRequest, Key, KeyRange, KeyValue, Revision, ShardId};
 
 /// How many keys one batch read may name.
 pub const READ_KEYS_MAX: usize = 10_000;
@@ -220,10 +222,22 @@ impl ScanRequest {
 /// Where a page ended; give it back to read the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The revision that every page of the scan reads.
+    /// The revision that every page of the scan reads; [`Revision::OF_SEVERAL_SHARDS`] when
+    /// `shards` names one for each.
     pub revision: Revision,
     /// The last key of the page.
     pub last_key: Key,
+    /// For a scan over several shards, the revision that every page reads of each; otherwise empty.
+    /// No message carries it, since a node is asked for one shard at a time.
+    #[serde(skip)]
+    pub shards: BTreeMap<ShardId, Revision>,
+}
+
+impl Cursor {
+    /// Where a page of one shard ended.
+    pub const fn new(revision: Revision, last_key: Key) -> Self {
+        Self { revision, last_key, shards: BTreeMap::new() }
+    }
 }
 
 /// A page of a scan.

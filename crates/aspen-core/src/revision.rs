@@ -17,6 +17,10 @@ impl Revision {
     /// Before any change.
     pub const ZERO: Self = Self(0);
 
+    /// What a reply over several shards carries in place of a revision, since they have none in
+    /// common. No group ever reaches it, so that reading at it is refused as in the future.
+    pub const OF_SEVERAL_SHARDS: Self = Self(1 << 62);
+
     /// Wraps the raw number.
     pub const fn new(raw: u64) -> Self {
         Self(raw)

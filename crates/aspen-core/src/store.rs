@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use crate::{
-    ControlError, GroupId, GroupMetrics, InvalidRequest, Key, KeyValue, NodeId, NodeRecord,
-    ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest, TransactionOutcome, Value,
-    WriteCommand, WriteError,
+    ControlError, GroupId, GroupMetrics, InvalidRequest, Key, KeyRange, KeyValue, NodeId,
+    NodeRecord, ReadError, ReadReply, ReadRequest, ScanPage, ScanRequest, ShardId,
+    TransactionOutcome, Value, WriteCommand, WriteError,
 };
 
 /// An ordered, transactional key-value store.
@@ -35,6 +35,15 @@ pub trait KeyValueStore: Send + Sync {
     /// # Errors
     /// See [`WriteError`], which says whether the write may have happened.
     async fn write(&self, command: WriteCommand) -> Result<TransactionOutcome, WriteError>;
+
+    /// The one shard that holds every key of a range; `None` when several may.
+    ///
+    /// Revisions are comparable only within a shard: whoever reads at a revision that it has learnt
+    /// from an earlier read asks here first whether both read the same one. A store of one group
+    /// is all one shard.
+    fn sole_shard(&self, _range: &KeyRange) -> Option<ShardId> {
+        Some(ShardId::new(0))
+    }
 
     /// Reads one key, linearizably.
     ///

@@ -205,7 +205,7 @@ mod tests {
     fn bounds_are_above_the_encoded_length_and_near_it() {
         let group = GroupId::META;
         let mut scan = ScanRequest::new(KeyRange::prefix(vec![7; 200]));
-        scan.cursor = Some(Cursor { revision: Revision::new(u64::MAX), last_key: key(200) });
+        scan.cursor = Some(Cursor::new(Revision::new(u64::MAX), key(200)));
         let put = Operation::put(key(9), Value::new(vec![2; 900]).unwrap());
         let transaction = Transaction { success: vec![put; 50], ..Transaction::default() };
         let requests = [

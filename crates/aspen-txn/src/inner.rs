@@ -113,8 +113,9 @@ impl Inner {
         keys: &[Key],
         isolation: Isolation,
     ) -> Result<Vec<Option<Value>>, TransactionError> {
-        if self.open()?.writes.has_stamped_keys() {
-            self.stored.revision().await?;
+        let has_stamped_keys = self.open()?.writes.has_stamped_keys();
+        if let Some(first) = keys.first().filter(|_| has_stamped_keys) {
+            self.stored.revision_of(&KeyRange::single(first)).await?;
         }
         let seen = self.seen(keys)?;
         let unknown = keys.iter().zip(&seen).filter(|(_, seen)| !matches!(seen, Seen::Known(_)));

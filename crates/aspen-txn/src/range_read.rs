@@ -61,7 +61,7 @@ impl Inner {
     async fn next_segment(&self, page: &PageRead) -> Result<Option<Segment>, TransactionError> {
         let has_stamped_keys = self.open()?.writes.has_stamped_keys();
         let revision = match has_stamped_keys {
-            true => self.stored().revision().await?,
+            true => self.stored().revision_of(&page.rest).await?,
             false => Revision::ZERO,
         };
         let state = self.open()?;

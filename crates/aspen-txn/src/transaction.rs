@@ -97,7 +97,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::read_revision`].
     pub async fn add_read_conflict_range(&self, range: KeyRange) -> Result<(), TransactionError> {
-        self.read_revision().await?;
+        self.inner.watch_reads(self.inner.stored().revision_of(&range).await)?;
         self.inner.open()?.reads.add_range(range);
         Ok(())
     }

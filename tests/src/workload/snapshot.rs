@@ -148,7 +148,7 @@ mod tests {
 
     fn page(names: &[&str], cursor: Option<&str>) -> ScanPage {
         let revision = Revision::new(5);
-        let cursor = cursor.map(|name| Cursor { revision, last_key: entry(name).key });
+        let cursor = cursor.map(|name| Cursor::new(revision, entry(name).key));
         let entries: Vec<_> = names.iter().map(|name| entry(name)).collect();
         ScanPage { revision, count: entries.len() as u64, entries, cursor }
     }

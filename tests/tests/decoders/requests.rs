@@ -63,7 +63,7 @@ fn entry() -> KeyValue {
 
 fn requests() -> Vec<ClientRequest> {
     let read = ReadRequest { keys: vec![key("a"), key("b")], consistency: Consistency::Lease };
-    let cursor = Some(Cursor { revision: Revision::new(8), last_key: key("last") });
+    let cursor = Some(Cursor::new(Revision::new(8), key("last")));
     let scan = ScanRequest { cursor, ..ScanRequest::new(KeyRange::prefix("p")) };
     let command = Command::Transaction(transaction());
     let voters = BTreeSet::from([NodeId::new(1), NodeId::new(2)]);

@@ -149,6 +149,6 @@ fn page(mut found: Vec<KeyValue>, request: &ScanRequest, revision: Revision) -> 
     found.truncate(by_bytes.min(request.limit as usize));
     let cut = found.len() < total;
     let last = found.last().filter(|_| cut);
-    let cursor = last.map(|entry| Cursor { revision, last_key: entry.key.clone() });
+    let cursor = last.map(|entry| Cursor::new(revision, entry.key.clone()));
     ScanPage { revision, count: found.len() as u64, entries: found, cursor }
 }

@@ -85,7 +85,7 @@ impl PageBuilder {
     /// The page, read at `revision`. Its cursor is there exactly when more results are.
     pub fn finish(self, revision: Revision) -> ScanPage {
         let last_key = self.entries.last().map(|entry| entry.key.clone());
-        let cursor = last_key.filter(|_| self.more).map(|last_key| Cursor { revision, last_key });
+        let cursor = last_key.filter(|_| self.more).map(|last_key| Cursor::new(revision, last_key));
         let count = self.counted + self.entries.len() as u64;
         ScanPage { revision, entries: self.entries, count, cursor }
     }

@@ -10,6 +10,7 @@ mod model;
 mod ranges;
 mod retries;
 mod serializability;
+mod shards;
 mod snapshots;
 mod stamps;
 mod support;

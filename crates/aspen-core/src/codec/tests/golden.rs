@@ -230,7 +230,7 @@ fn data_requests() {
         ClientRequest::Scan { group, request: scan.clone() },
         "01 01 016b 01016c 00 fbe803 fc00004000 00 00 00",
     );
-    let cursor = Some(Cursor { revision: revision(8), last_key: key("kk") });
+    let cursor = Some(Cursor::new(revision(8), key("kk")));
     let (order, projection) = (ScanOrder::Reverse, Projection::CountOnly);
     golden(
         ClientRequest::Scan { group, request: ScanRequest { order, projection, cursor, ..scan } },
@@ -359,7 +359,7 @@ fn responses() {
     let values = vec![Some(entry()), None];
     let read = ReadReply { revision: revision(9), values };
     golden(ClientResponse::Read(Ok(read)), "00 00 09 02 01 016b0176 0102fb2c01 0104 00");
-    let cursor = Some(Cursor { revision: revision(9), last_key: key("k") });
+    let cursor = Some(Cursor::new(revision(9), key("k")));
     let page = ScanPage { revision: revision(9), entries: vec![entry()], count: 1, cursor };
     golden(ClientResponse::Scan(Ok(page)), "01 00 09 01 016b0176 0102fb2c01 0104 01 01 09 016b");
     golden(ClientResponse::Propose(Ok(Reply::SessionOpen)), "02 00 01");
@@ -367,6 +367,11 @@ fn responses() {
     golden(ClientResponse::Propose(Err(lost)), "02 01 04 01 74 01");
     let full = WriteError::not_applied(WriteFailure::DiskFull("f".to_owned()));
     golden(ClientResponse::Propose(Err(full)), "02 01 09 01 66 00");
+    let (shard, detail) = (ShardId::new(7), "d".to_owned());
+    golden(WriteFailure::ShardUnavailable { shard, detail: detail.clone() }, "0a 07 01 64");
+    golden(WriteFailure::TooManyShards { shards: 2, limit: 1 }, "0b 02 01");
+    golden(ReadError::ShardUnavailable { shard, detail }, "0b 07 01 64");
+    golden(ReadError::TooManyShards { shards: 2 }, "0c 02");
     let not_leader =
         NotLeader { group: GroupId::META, leader: Some(NodeId::new(2)), address: None };
     golden(ClientResponse::Read(Err(not_leader.into())), "00 01 00 00 01 02 00");
