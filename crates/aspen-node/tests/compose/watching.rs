@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aspen_core::{
     Caller, ClientRequest, ClientResponse, EndpointKey, ErrorKind, GroupId, Key, KeyRange,
     KeyValueStore, MemoryStore, Operation, Revision, Rights, ShardId, Value, Watch, WatchAdd,
-    WatchError, WatchEvent, WatchFilter, WatchId, WatchPoll, WatchPollError, WatchPosition,
-    WatchRequest, WatchStream, WatchUpdate, WriteCommand, runtime,
+    WatchError, WatchEvent, WatchEvents, WatchFilter, WatchId, WatchPoll, WatchPollError,
+    WatchPosition, WatchRequest, WatchStream, WatchUpdate, WriteCommand, runtime,
 };
 
 use crate::cluster::{Machine, PATIENCE, Running, voters};
@@ -25,7 +25,7 @@ async fn next(stream: &mut WatchStream) -> Result<WatchUpdate, WatchError> {
 }
 
 /// The events of the next revision.
-async fn events(stream: &mut WatchStream) -> (Revision, Vec<WatchEvent>) {
+async fn events(stream: &mut WatchStream) -> (Revision, WatchEvents) {
     loop {
         match next(stream).await.unwrap() {
             WatchUpdate::Events { revision, events } => return (revision, events),
