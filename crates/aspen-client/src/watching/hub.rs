@@ -174,6 +174,12 @@ impl Hub {
         self.state.lock().feeds.is_empty()
     }
 
+    /// How many feeds there are.
+    #[cfg(test)]
+    pub(crate) fn feeds(&self) -> usize {
+        self.state.lock().feeds.len()
+    }
+
     /// Notes that the task runs; answers whether it did.
     pub(super) fn set_running(&self) -> bool {
         std::mem::replace(&mut self.state.lock().is_running, true)
