@@ -65,8 +65,8 @@ impl Cursor {
         is_news.then_some(WatchUpdate::Progress { revision })
     }
 
-    /// Whether what ended its feed ends this reader: that earlier changes are gone does not hurt one
-    /// that has taken them, or never wanted them.
+    /// Whether what ended its feed ends this reader: that earlier changes are gone does not hurt
+    /// one that has taken them, or never wanted them.
     pub(super) fn is_hit_by(&self, error: &WatchError) -> bool {
         !matches!(error, WatchError::Compacted { oldest, .. } if self.resume() >= *oldest)
     }

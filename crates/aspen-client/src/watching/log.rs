@@ -15,9 +15,9 @@ use aspen_core::{Revision, WatchBatch, WatchError, WatchEvent, WatchUpdate};
 use super::cursor::{Cursor, Taken};
 
 /// How much waits for the readers of a feed, in bytes of keys and values and
-/// [`EVENT_OVERHEAD_BYTES`] for each event, beside the last answer. Readers that are this far behind
-/// are told that they lag, and get the rest from history when they come. More rides out longer
-/// pauses of readers; less bounds what many feeds with slow ones cost.
+/// [`EVENT_OVERHEAD_BYTES`] for each event, beside the last answer. Readers that are this far
+/// behind are told that they lag, and get the rest from history when they come. More rides out
+/// longer pauses of readers; less bounds what many feeds with slow ones cost.
 pub(super) const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What an event takes beside its key and value, roughly.
@@ -83,8 +83,8 @@ impl Log {
         }
     }
 
-    /// The revision up to which all was told, for whoever goes on with the feed elsewhere. What came
-    /// of a later revision comes again.
+    /// The revision up to which all was told, for whoever goes on with the feed elsewhere. What
+    /// came of a later revision comes again.
     pub(super) fn rewind(&mut self) -> Option<Revision> {
         self.partial.clear();
         self.is_live = false;

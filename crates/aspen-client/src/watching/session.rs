@@ -112,6 +112,7 @@ impl Session<'_> {
             let has_news = (self.served || polls.is_empty()) && self.shared.hub.has_news();
             let pause = self.pause();
             let wants = has_news || (polls.is_empty() && pause.is_none());
+            let pause_ends = pause.unwrap_or_else(runtime::now);
             if polls.len() < POLLS_MAX && wants {
                 let News { add, remove } = self.shared.hub.take_news(WATCH_SESSION_ADDS_MAX);
                 self.take_over(&add, &remove);
@@ -130,7 +131,7 @@ impl Session<'_> {
                     }
                 }
                 () = self.shared.hub.news(), if more => {}
-                () = runtime::sleep_until(pause.unwrap_or_else(runtime::now)), if polls.is_empty() => {}
+                () = runtime::sleep_until(pause_ends), if polls.is_empty() => {}
             }
             if self.shared.is_closed() {
                 return Ok(());
