@@ -5,4 +5,5 @@ mod fake;
 mod outages;
 mod reads;
 mod routing;
+mod watches;
 mod writes;

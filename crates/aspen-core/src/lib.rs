@@ -88,8 +88,8 @@ pub use transport::{
 };
 pub use versionstamp::{StampPosition, VERSIONSTAMP_BYTES, Versionstamp};
 pub use watch::{
-    Told, WATCH_SESSION_ADDS_MAX, WATCH_SESSION_WATCHES_MAX, WATCH_WAIT_MS_MAX, Watch, WatchAdd,
-    WatchChange, WatchError, WatchEvent, WatchFilter, WatchId, WatchPoll, WatchPollError,
-    WatchPosition, WatchProgress, WatchReply, WatchRequest, WatchSet, WatchSource, WatchStream,
-    WatchUpdate, WatchedEvent,
+    SharedSlice, SharedSliceIter, Told, WATCH_SESSION_ADDS_MAX, WATCH_SESSION_WATCHES_MAX,
+    WATCH_WAIT_MS_MAX, Watch, WatchAdd, WatchBatch, WatchChange, WatchError, WatchEvent,
+    WatchEvents, WatchFilter, WatchId, WatchPoll, WatchPollError, WatchPosition, WatchProgress,
+    WatchReply, WatchRequest, WatchSet, WatchSource, WatchStream, WatchUpdate, WatchedEvent,
 };

@@ -20,6 +20,7 @@ struct Guide;
 
 mod event;
 mod poll;
+mod shared_slice;
 mod stream;
 
 use async_trait::async_trait;
@@ -27,15 +28,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ErrorKind, InvalidRequest, KeyRange, Revision};
 
-pub use event::{WatchChange, WatchEvent, WatchUpdate};
+pub use event::{WatchBatch, WatchChange, WatchEvent, WatchEvents, WatchUpdate};
 pub use poll::{
     Told, WATCH_SESSION_ADDS_MAX, WATCH_SESSION_WATCHES_MAX, WATCH_WAIT_MS_MAX, WatchAdd, WatchId,
     WatchPoll, WatchPollError, WatchPosition, WatchProgress, WatchReply, WatchSet, WatchedEvent,
 };
+pub use shared_slice::{IntoIter as SharedSliceIter, SharedSlice};
 pub use stream::{WatchSource, WatchStream};
 
 /// Which kinds of changes a watcher is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WatchFilter {
     /// All of them.
     #[default]

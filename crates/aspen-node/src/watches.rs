@@ -64,7 +64,8 @@ impl Watches {
         let now = runtime::now();
         sessions.retain(|_, session| !session.is_idle(now, SESSION_IDLE));
         if sessions.len() >= WATCH_SESSIONS_MAX {
-            return Err(too_many("WATCH_SESSIONS_MAX", WATCH_SESSIONS_MAX));
+            let (name, limit) = ("WATCH_SESSIONS_MAX".to_owned(), WATCH_SESSIONS_MAX as u64);
+            return Err(WatchPollError::TooMany { name, limit });
         }
         // A session that is there already was opened by an earlier copy of the same poll.
         match sessions.entry(key) {
@@ -91,8 +92,4 @@ impl Watches {
     pub(crate) fn count(&self) -> usize {
         self.count.load(std::sync::atomic::Ordering::Relaxed)
     }
-}
-
-fn too_many(name: &str, limit: usize) -> WatchPollError {
-    WatchPollError::TooMany { name: name.to_owned(), limit: limit as u64 }
 }

@@ -8,6 +8,7 @@
 //! acknowledged write is in every one that covers its revision, and a last watch comes to the state
 //! that a scan sees.
 
+mod beside;
 mod replay;
 mod segment;
 
@@ -21,6 +22,7 @@ use aspen_core::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use self::beside::Beside;
 use self::replay::Replay;
 use self::segment::Segment;
 use super::fate::Fate;
@@ -92,6 +94,7 @@ impl Watching {
                 ..WatchRequest::new(self.range()).from(from)
             };
             let previous = request.previous;
+            let mut beside = self.beside(context, &request).await;
             let Ok(mut stream) = context.watch.watch(request).await else { continue };
             let mut segment = Segment::after(snapshot.revision);
             let mut replay = Replay::new(snapshot, previous);
@@ -112,10 +115,29 @@ impl Watching {
                 if context.random.one_in(20) {
                     context.think().await;
                 }
+                if let Some(beside) = &mut beside
+                    && context.random.one_in(3)
+                {
+                    beside.look().await?;
+                }
             }
             self.segments.lock().push(segment);
+            self.segments.lock().extend(beside.and_then(Beside::into_segment));
         }
         Ok(())
+    }
+
+    /// Another watch of the same keys by the same client, now and then: from the same revision, or
+    /// from the present on.
+    async fn beside(&self, context: &Context, request: &WatchRequest) -> Option<Beside> {
+        let request = match context.random.below(3) {
+            0 => return None,
+            1 => request.clone(),
+            _ => WatchRequest { from: None, ..request.clone() },
+        };
+        let from = request.from;
+        let stream = context.watch.watch(request).await.ok()?;
+        Some(Beside::new(stream, from))
     }
 
     /// Watches from the present until everything up to a revision was told.

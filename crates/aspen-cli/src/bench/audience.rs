@@ -34,9 +34,11 @@ impl Audience {
 }
 
 async fn listen(mut stream: WatchStream, told: Arc<AtomicU64>) {
-    while let Ok(update) = stream.next().await {
-        if let WatchUpdate::Events { events, .. } = update {
-            told.fetch_add(events.len() as u64, Ordering::Relaxed);
-        }
+    while let Ok(batch) = stream.next_batch().await {
+        let events = batch.iter().map(|update| match update {
+            WatchUpdate::Events { events, .. } => events.len() as u64,
+            WatchUpdate::Progress { .. } | WatchUpdate::Lagging { .. } => 0,
+        });
+        told.fetch_add(events.sum(), Ordering::Relaxed);
     }
 }

@@ -9,14 +9,14 @@ use aspen_core::{
     ControlResponse, EndpointKey, GroupId, GroupMetrics, GroupRole, GroupStatus, Key, KeyValue,
     NodeId, NodeRecord, NodeState, NodeStatus, NotLeader, Operation, OperationResult, ReadError,
     ReadReply, ReadRequest, Rejection, Reply, Revision, ScanPage, SessionStamp, ShardId, SqlError,
-    SqlReply, Term, Transaction, TransactionOutcome, Value, WatchPollError, WriteError,
-    WriteFailure,
+    SqlReply, Term, Transaction, TransactionOutcome, Value, WriteError, WriteFailure,
 };
 use aspen_net::{CallError, PeerAddress, Ticket};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
+use super::watches::{self, FakeWatches};
 use crate::{Channel, Client, ClientOptions};
 
 /// What the cluster is told to do, and what it saw.
@@ -40,6 +40,8 @@ pub(super) struct Script {
     pub(super) leader_after_next: Option<u8>,
     /// Followers do not say who leads.
     pub(super) hide_leader: bool,
+    /// How polls for changes are answered.
+    pub(super) watches: FakeWatches,
     /// Answers to proposals whatever they are.
     pub(super) forced_replies: Vec<Reply>,
     /// Each node's revision when it lags.
@@ -178,6 +180,7 @@ impl Channel for FakeCluster {
             drop(waited.map_err(|_| CallError::Timeout)?);
             return self.script.lock().propose(node, request);
         }
+        watches::wait(&request).await;
         Ok(self.script.lock().answer(node, request))
     }
 }
@@ -312,8 +315,8 @@ impl Script {
                 ClientResponse::Control(Err(self.not_leader(group).into()))
             }
             ClientRequest::Control(_) => ClientResponse::Control(Ok(ControlResponse::Done)),
-            ClientRequest::Watch { .. } => {
-                ClientResponse::Watch(Err(WatchPollError::UnknownSession))
+            ClientRequest::Watch { poll, .. } => {
+                ClientResponse::Watch(self.watches.answer(node, self.revision, poll))
             }
             ClientRequest::Lease { .. } => panic!("no leases here"),
             ClientRequest::Sql { .. } => ClientResponse::Sql(self.sql(node)),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use super::history::History;
 use crate::{
-    KeyRange, Revision, Watch, WatchChange, WatchError, WatchEvent, WatchRequest, WatchSource,
-    WatchStream, WatchUpdate, runtime,
+    KeyRange, Revision, Watch, WatchBatch, WatchChange, WatchError, WatchEvent, WatchRequest,
+    WatchSource, WatchStream, WatchUpdate, runtime,
 };
 
 /// How often a watch looks whether a lease has run out.
@@ -97,13 +97,13 @@ impl MemoryWatch {
             events.iter_mut().for_each(|event| event.previous = None);
         }
         self.after = revision;
-        Ok(Some(WatchUpdate::Events { revision, events }))
+        Ok(Some(WatchUpdate::Events { revision, events: events.into() }))
     }
 }
 
 #[async_trait]
 impl WatchSource for MemoryWatch {
-    async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
+    async fn next_batch(&mut self) -> Result<WatchBatch, WatchError> {
         loop {
             let moved = self.store.moved.clone();
             let moved = moved.notified();
@@ -111,7 +111,7 @@ impl WatchSource for MemoryWatch {
             // Registered before the look: a change between the look and the wait is not missed.
             moved.as_mut().enable();
             if let Some(update) = self.next_update()? {
-                return Ok(update);
+                return Ok(update.into());
             }
             // Nobody tells that a lease has run out.
             let _ = runtime::timeout(LOOK_AGAIN, moved).await;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SharedSlice;
 use crate::{Key, KeyValue, Revision};
 
 /// What happened to a key.
@@ -68,6 +69,13 @@ impl WatchEvent {
     }
 }
 
+/// What one revision changed. Taken by value, its events are copied, but not their keys and values:
+/// those are shared.
+pub type WatchEvents = SharedSlice<WatchEvent>;
+
+/// Updates that came together, in order. Watches of the same keys may share them.
+pub type WatchBatch = SharedSlice<WatchUpdate>;
+
 /// One step of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchUpdate {
@@ -76,7 +84,7 @@ pub enum WatchUpdate {
         /// The revision.
         revision: Revision,
         /// Its changes.
-        events: Vec<WatchEvent>,
+        events: WatchEvents,
     },
     /// Every change up to this revision has been told: a place to resume after.
     Progress {
@@ -90,4 +98,10 @@ pub enum WatchUpdate {
         /// The first revision that comes again.
         resume: Revision,
     },
+}
+
+impl From<WatchUpdate> for WatchBatch {
+    fn from(update: WatchUpdate) -> Self {
+        Self::from(vec![update])
+    }
 }

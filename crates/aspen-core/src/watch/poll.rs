@@ -156,8 +156,9 @@ pub enum WatchPollError {
     /// The replica does not know the session: open another.
     #[error("unknown session")]
     UnknownSession,
-    /// The session or the replica holds too many watches.
-    #[error("{limit} watches are open ({name})")]
+    /// The replica has no room for another session. One without room for a watch ends that watch
+    /// alone, in [`WatchReply::ended`].
+    #[error("{limit} sessions are open ({name})")]
     TooMany {
         /// The limit's name.
         name: String,

@@ -14,10 +14,10 @@ use aspen_raft::Group;
 use parking_lot::Mutex;
 use tokio::sync::{MutexGuard, Notify};
 
+use super::WATCHES_MAX;
 use super::index::{Index, Watcher};
 use super::reply::ReplyBuilder;
 use super::round;
-use super::{WATCHES_MAX, too_many};
 
 /// How long a poll waits for those before it. They are on their way, or lost, and then the session
 /// is.
@@ -177,31 +177,27 @@ impl State {
             true => group.read_revision().await?,
             false => Revision::ZERO,
         };
-        adds.into_iter().try_for_each(|add| self.add(add, fresh, reply))
+        adds.into_iter().for_each(|add| self.add(add, fresh, reply));
+        Ok(())
     }
 
-    fn add(
-        &mut self,
-        add: WatchAdd,
-        fresh: Revision,
-        reply: &mut ReplyBuilder,
-    ) -> Result<(), WatchPollError> {
+    /// Begins a watch, or ends it with the reason why it cannot begin.
+    fn add(&mut self, add: WatchAdd, fresh: Revision, reply: &mut ReplyBuilder) {
         if self.watchers.contains_key(&add.id) || add.range.is_empty() {
             let detail = "a watch needs an id of its own and a range that can hold a key";
-            reply.end(add.id, WatchError::Invalid(InvalidRequest::new(detail)));
-            return Ok(());
+            return reply.end(add.id, WatchError::Invalid(InvalidRequest::new(detail)));
         }
         if self.watchers.len() >= WATCH_SESSION_WATCHES_MAX {
-            return Err(too_many("WATCH_SESSION_WATCHES_MAX", WATCH_SESSION_WATCHES_MAX));
+            let (name, limit) = ("WATCH_SESSION_WATCHES_MAX", WATCH_SESSION_WATCHES_MAX);
+            return reply.end(add.id, too_many(name, limit));
         }
         if self.count.fetch_add(1, Ordering::AcqRel) >= WATCHES_MAX {
             self.count.fetch_sub(1, Ordering::AcqRel);
-            return Err(too_many("WATCHES_MAX", WATCHES_MAX));
+            return reply.end(add.id, too_many("WATCHES_MAX", WATCHES_MAX));
         }
         let WatchAdd { id, range, filter, previous, after } = add;
         self.watchers.insert(id, Watcher { range, filter, previous });
         self.alone.insert(id, WatchPosition::through(after.unwrap_or(fresh)));
-        Ok(())
     }
 
     /// Ends a watch; nothing happens when it has ended.
@@ -212,6 +208,10 @@ impl State {
             self.together.remove(id, &watcher.range);
         }
     }
+}
+
+fn too_many(name: &str, limit: usize) -> WatchError {
+    WatchError::TooMany { name: name.to_owned(), limit: limit as u64 }
 }
 
 impl Drop for State {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use aspen_core::{
     Caller, ClientRequest, ClientResponse, EndpointKey, ErrorKind, GroupId, Key, KeyRange,
-    KeyValueStore, MemoryStore, Operation, Revision, Rights, ShardId, Value, Watch, WatchAdd,
-    WatchError, WatchEvent, WatchFilter, WatchId, WatchPoll, WatchPollError, WatchPosition,
+    KeyValueStore, MemoryStore, Operation, Revision, Rights, ShardId, Value,
+    WATCH_SESSION_ADDS_MAX, WATCH_SESSION_WATCHES_MAX, Watch, WatchAdd, WatchError, WatchEvent,
+    WatchEvents, WatchFilter, WatchId, WatchPoll, WatchPollError, WatchPosition, WatchReply,
     WatchRequest, WatchStream, WatchUpdate, WriteCommand, runtime,
 };
 
@@ -25,7 +26,7 @@ async fn next(stream: &mut WatchStream) -> Result<WatchUpdate, WatchError> {
 }
 
 /// The events of the next revision.
-async fn events(stream: &mut WatchStream) -> (Revision, Vec<WatchEvent>) {
+async fn events(stream: &mut WatchStream) -> (Revision, WatchEvents) {
     loop {
         match next(stream).await.unwrap() {
             WatchUpdate::Events { revision, events } => return (revision, events),
@@ -233,22 +234,8 @@ async fn a_slow_reader_lags_and_misses_nothing() {
 #[cfg_attr(madsim, madsim::test)]
 async fn polls_are_answered_in_their_order_and_once() {
     let cluster = Cluster::start().await;
-    let handler = cluster.nodes[0].node.requests();
-    let poll = |sequence: u64, add: Vec<WatchAdd>| {
-        let poll = WatchPoll { session: 7, sequence, add, remove: Vec::new(), wait_ms: 0 };
-        let group = GroupId::shard(ShardId::new(0));
-        let caller = Caller { endpoint: EndpointKey::new([9; 32]), rights: Rights::Read };
-        let handler = handler.clone();
-        async move {
-            let request = ClientRequest::Watch { group, poll };
-            match handler.handle(caller, vec![request]).await.pop() {
-                Some(ClientResponse::Watch(answer)) => answer,
-                other => panic!("{other:?}"),
-            }
-        }
-    };
-    let (range, filter) = (KeyRange::all(), WatchFilter::All);
-    let add = WatchAdd { id: WatchId(1), range, filter, previous: false, after: None };
+    let poll = |sequence, add| poll(&cluster.nodes[0], sequence, add);
+    let add = add(1);
     let begun = poll(0, vec![add.clone()]).await.unwrap();
     assert_eq!(begun.alone.len(), 1);
     let store = cluster.nodes[0].node.client();
@@ -265,6 +252,55 @@ async fn polls_are_answered_in_their_order_and_once() {
     assert_eq!(copy, Err(WatchPollError::UnknownSession), "the session goes on");
     assert!(poll(3, Vec::new()).await.is_ok());
     cluster.stop().await;
+}
+
+/// The limit of a session refuses the watch that passes it, and no other of the same poll.
+#[cfg_attr(not(madsim), tokio::test(flavor = "multi_thread"))]
+#[cfg_attr(madsim, madsim::test)]
+async fn a_watch_beyond_the_limit_is_refused_by_itself() {
+    let cluster = Cluster::start().await;
+    let limit = WATCH_SESSION_WATCHES_MAX as u64;
+    let polls = limit / WATCH_SESSION_ADDS_MAX as u64;
+    for sequence in 0..polls {
+        // All but one of what the session may hold.
+        let first = sequence * WATCH_SESSION_ADDS_MAX as u64;
+        let end = (first + WATCH_SESSION_ADDS_MAX as u64).min(limit - 1);
+        let adds = (first..end).map(add).collect();
+        let reply = poll(&cluster.nodes[0], sequence, adds).await.unwrap();
+        assert_eq!(reply.ended, []);
+    }
+    let adds = [limit, limit + 1].map(add).to_vec();
+    let reply = poll(&cluster.nodes[0], polls, adds).await.unwrap();
+    assert_eq!(reply.alone.iter().map(|it| it.id).collect::<Vec<_>>(), [WatchId(limit)]);
+    let name = "WATCH_SESSION_WATCHES_MAX".to_owned();
+    let refused = WatchError::TooMany { name, limit };
+    assert_eq!(reply.ended, [(WatchId(limit + 1), refused)]);
+    cluster.stop().await;
+}
+
+/// A watch of everything from the present on.
+fn add(id: u64) -> WatchAdd {
+    let (range, filter) = (KeyRange::all(), WatchFilter::All);
+    WatchAdd { id: WatchId(id), range, filter, previous: false, after: None }
+}
+
+/// Polls a session of a node, as a client does.
+fn poll(
+    node: &Running,
+    sequence: u64,
+    add: Vec<WatchAdd>,
+) -> impl Future<Output = Result<WatchReply, WatchPollError>> + use<> {
+    let poll = WatchPoll { session: 7, sequence, add, remove: Vec::new(), wait_ms: 0 };
+    let group = GroupId::shard(ShardId::new(0));
+    let caller = Caller { endpoint: EndpointKey::new([9; 32]), rights: Rights::Read };
+    let handler = node.node.requests();
+    async move {
+        let request = ClientRequest::Watch { group, poll };
+        match handler.handle(caller, vec![request]).await.pop() {
+            Some(ClientResponse::Watch(answer)) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 fn shard_of(node: &Running) -> Arc<aspen_raft::Group> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_core::{
-    Revision, Watch, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate, runtime,
+    Revision, Watch, WatchBatch, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate,
+    runtime,
 };
 use async_trait::async_trait;
 
@@ -52,18 +53,18 @@ impl Source {
         if events.len() > 1 && self.store.lies(Lie::TornEvents) {
             events.pop();
         }
-        let told = WatchUpdate::Events { revision, events };
+        let told = WatchUpdate::Events { revision, events: events.into() };
         Ok(Some(told).filter(|_| !self.store.lies(Lie::SkippedEvents)))
     }
 }
 
 #[async_trait]
 impl WatchSource for Source {
-    async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
+    async fn next_batch(&mut self) -> Result<WatchBatch, WatchError> {
         loop {
             self.store.pass_time().await;
             match self.look()? {
-                Some(update) => return Ok(update),
+                Some(update) => return Ok(update.into()),
                 None => runtime::sleep(LOOK_AGAIN).await,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aspen_core::{Key, KeyValue, Revision, WatchChange, WatchEvent};
+use aspen_core::{Key, KeyValue, Revision, WatchChange, WatchEvent, WatchEvents};
 
 use super::super::snapshot::Snapshot;
 use crate::check::Violation;
@@ -25,7 +25,7 @@ impl Replay {
     pub(super) fn apply(
         &mut self,
         revision: Revision,
-        events: Vec<WatchEvent>,
+        events: WatchEvents,
     ) -> Result<(), Violation> {
         events.into_iter().try_for_each(|event| self.apply_one(revision, event))
     }

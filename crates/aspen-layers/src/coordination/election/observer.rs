@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aspen_core::{
-    Key, KeyValue, Revision, ScanRequest, WatchChange, WatchEvent, WatchRequest, WatchStream,
+    Key, KeyValue, Revision, ScanRequest, WatchChange, WatchEvents, WatchRequest, WatchStream,
     WatchUpdate,
 };
 use futures_util::StreamExt;
@@ -84,7 +84,7 @@ impl Observer {
         Ok(())
     }
 
-    fn follow(&mut self, events: Vec<WatchEvent>) {
+    fn follow(&mut self, events: WatchEvents) {
         for event in events {
             match event.change {
                 WatchChange::Put(entry) => drop(self.candidates.insert(entry.key.clone(), entry)),

@@ -1,0 +1,65 @@
+//! A watch beside another of the same client and the same keys, read in batches and seldom.
+
+use std::time::Duration;
+
+use aspen_core::{Revision, WatchStream, WatchUpdate, runtime};
+
+use super::ended;
+use super::segment::Segment;
+use crate::check::Violation;
+
+/// How long it waits for news when it looks.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// The watch, until it ends.
+pub(super) struct Beside {
+    stream: Option<WatchStream>,
+    /// What it told; `None` for one of the present that has told nothing yet.
+    segment: Option<Segment>,
+}
+
+impl Beside {
+    /// A watch that tells everything from a revision on; `None`: from the present on.
+    pub(super) fn new(stream: WatchStream, from: Option<Revision>) -> Self {
+        let segment = from.map(|from| Segment::after(before(from)));
+        Self { stream: Some(stream), segment }
+    }
+
+    /// Takes the next batch, if there is one.
+    pub(super) async fn look(&mut self) -> Result<(), Violation> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        match runtime::timeout(GLANCE, stream.next_batch()).await {
+            Err(_) => Ok(()),
+            Ok(Ok(batch)) => batch.into_iter().try_for_each(|update| self.take(update)),
+            Ok(Err(error)) => {
+                self.stream = None;
+                ended(error)
+            }
+        }
+    }
+
+    fn take(&mut self, update: WatchUpdate) -> Result<(), Violation> {
+        match update {
+            WatchUpdate::Events { revision, events } => {
+                let segment = self.segment.get_or_insert_with(|| Segment::after(before(revision)));
+                segment.events(revision, &events)
+            }
+            WatchUpdate::Progress { revision } => {
+                self.segment.get_or_insert_with(|| Segment::after(revision)).progress(revision)
+            }
+            WatchUpdate::Lagging { resume } => match &self.segment {
+                Some(segment) => segment.lagging(resume),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// What it told.
+    pub(super) fn into_segment(self) -> Option<Segment> {
+        self.segment
+    }
+}
+
+fn before(revision: Revision) -> Revision {
+    Revision::new(revision.get().saturating_sub(1))
+}
