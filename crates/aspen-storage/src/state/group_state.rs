@@ -2,14 +2,14 @@
 
 use aspen_core::Revision;
 
-use super::{LeaseTable, Sessions, StateError};
+use super::{LeaseTable, PinTable, Sessions, StateError};
 
 /// Everything replicated that is not a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
     /// The last change.
     pub revision: Revision,
-    /// The oldest revision that may be read.
+    /// The oldest revision from which on all may be read; below it only those that are pinned.
     pub horizon: Revision,
     /// The group's clock: the latest time that a leader proposed, in Unix milliseconds.
     pub clock_ms: u64,
@@ -17,15 +17,29 @@ pub struct GroupState {
     pub sessions: Sessions,
     /// Leases in force.
     pub leases: LeaseTable,
+    /// Revisions that may be read below the horizon too.
+    pub pins: PinTable,
 }
 
 impl GroupState {
     /// The revision that a read at `at` reads: the current one for `None`.
     ///
     /// # Errors
+    /// [`StateError::Compacted`] below the horizon, unless the revision is pinned;
+    /// [`StateError::FutureRevision`] above the current revision.
+    pub fn resolve(&self, at: Option<Revision>) -> Result<Revision, StateError> {
+        match at.filter(|at| self.pins.contains(*at)) {
+            Some(pinned) => Ok(pinned),
+            None => self.resolve_history(at),
+        }
+    }
+
+    /// The same for whoever needs all that came after the revision too, which a pin does not keep.
+    ///
+    /// # Errors
     /// [`StateError::Compacted`] below the horizon, [`StateError::FutureRevision`] above the
     /// current revision.
-    pub fn resolve(&self, at: Option<Revision>) -> Result<Revision, StateError> {
+    pub fn resolve_history(&self, at: Option<Revision>) -> Result<Revision, StateError> {
         let (horizon, current) = (self.horizon, self.revision);
         match at {
             None => Ok(current),
