@@ -157,7 +157,9 @@ impl History {
     fn readable(&self, requested: Option<Revision>) -> Result<Revision, ReadError> {
         let (horizon, current) = (self.horizon, self.revision());
         match requested.unwrap_or(current) {
-            requested if requested < horizon && !self.pinned().contains(&requested) => Err(ReadError::Compacted { requested, horizon }),
+            requested if requested < horizon && !self.pinned().contains(&requested) => {
+                Err(ReadError::Compacted { requested, horizon })
+            }
             requested if requested > current => {
                 Err(ReadError::FutureRevision { requested, current })
             }

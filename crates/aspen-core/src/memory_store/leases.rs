@@ -92,9 +92,7 @@ impl GrantedLeases {
         lease.validate().map_err(|error| Rejection::Invalid(error.to_string()))?;
         match self.granted.contains_key(&lease) {
             false => Err(Rejection::NoSuchLease { lease }),
-            true => {
-                history.pin(lease, revision).map(|revision| Reply::RevisionPinned { revision })
-            }
+            true => history.pin(lease, revision).map(|revision| Reply::RevisionPinned { revision }),
         }
     }
 

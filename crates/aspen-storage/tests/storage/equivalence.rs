@@ -116,6 +116,10 @@ fn the_plans_bring_about_every_answer() {
     });
     outcome.unwrap();
     let seen = seen.into_inner();
-    assert_eq!(seen.len(), 19, "all but too many sessions, results, leases, keys or pins: {seen:?}");
+    assert_eq!(
+        seen.len(),
+        19,
+        "all but too many sessions, results, leases, keys or pins: {seen:?}"
+    );
     println!("{seen:?}");
 }

@@ -257,9 +257,7 @@ impl Model {
             Command::GrantLease { lease, ttl_ms } => self.store.grant_lease(*lease, *ttl_ms),
             Command::RevokeLease { lease } => self.store.revoke_lease(*lease),
             Command::ExpireLeases { leases } => self.store.expire_leases(leases),
-            Command::PinRevision { lease, revision } => {
-                self.store.pin_revision(*lease, *revision)
-            }
+            Command::PinRevision { lease, revision } => self.store.pin_revision(*lease, *revision),
         }
     }
 }

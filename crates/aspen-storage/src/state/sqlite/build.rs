@@ -13,7 +13,9 @@ use super::stored::{COLUMNS, Content, Stored};
 use super::view::View;
 use crate::state::fault_point::FaultPoint;
 use crate::state::snapshot::LostKey;
-use crate::state::{LeaseTerms, PinTable, SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
+use crate::state::{
+    LeaseTerms, PinTable, SnapshotFile, SnapshotHeader, SnapshotWriter, StateError,
+};
 
 /// Streams one read transaction of the body into a snapshot file, and removes older ones. While it
 /// runs, the write-ahead log cannot be checkpointed past the transaction and grows with every

@@ -71,11 +71,7 @@ fn expired(
     rows.and_then(Iterator::collect).map_err(from_sql)
 }
 
-fn remove(
-    connection: &Connection,
-    expired: &[Expired],
-    last: &Expired,
-) -> Result<(), StateError> {
+fn remove(connection: &Connection, expired: &[Expired], last: &Expired) -> Result<(), StateError> {
     let prepare = |sql: &str| connection.prepare_cached(sql).map_err(from_sql);
     // The key may have come back since; then its row is no deletion, or a later one, whose own undo
     // row is yet to come.

@@ -66,13 +66,11 @@ fn rows_after(connection: &Connection, after: &Place) -> Result<Vec<Kept>, State
              WHERE (key, revision) > (?, ?) ORDER BY key, revision LIMIT ?",
         )
         .map_err(from_sql)?;
-    let rows = select.query_map(
-        params![after.key, revision_in(after.revision), CHUNK_ROWS],
-        |row| {
+    let rows =
+        select.query_map(params![after.key, revision_in(after.revision), CHUNK_ROWS], |row| {
             let place = Place { key: row.get(0)?, revision: revision_out(row.get(1)?) };
             Ok(Kept { place, mod_revision: revision_out(row.get(2)?), large: row.get(3)? })
-        },
-    );
+        });
     rows.and_then(Iterator::collect).map_err(from_sql)
 }
 

@@ -77,7 +77,13 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(seed: u64, keys: u32) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), index: 0, sequence: 0, keys, revision: Revision::ZERO }
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            index: 0,
+            sequence: 0,
+            keys,
+            revision: Revision::ZERO,
+        }
     }
 
     pub(super) fn number(&mut self, below: u32) -> u32 {
