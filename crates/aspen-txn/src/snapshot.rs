@@ -3,18 +3,14 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    Key, KeyRange, KeyValue, KeyValueStore, LeaseGuard, Leases, Pins, Rejection, Revision,
-    ScanOrder, ScanPage, ScanRequest, WriteError, WriteFailure,
+    Key, KeyRange, KeyValue, KeyValueStore, Pins, Revision, ScanOrder, ScanPage, ScanRequest,
 };
 use futures_util::stream::{self, BoxStream};
 
 use crate::TransactionError;
+use crate::pin::Pin;
 use crate::range_query::{RangePage, RangeQuery};
 use crate::stored_reads::StoredReads;
-
-/// The time to live of the lease behind a pinned snapshot, in milliseconds. A longer one outlives
-/// longer outages; a shorter one lets the space go sooner that a forgotten snapshot holds.
-pub const SNAPSHOT_LEASE_TTL_MS: u64 = 30_000;
 
 /// The store at one revision, for reads that take longer than a transaction may.
 ///
@@ -22,7 +18,7 @@ pub const SNAPSHOT_LEASE_TTL_MS: u64 = 30_000;
 /// revision stays readable for as long as the group keeps its history (5 minutes by default). One
 /// from [`Database::pinned_snapshot`](crate::Database::pinned_snapshot) stays readable until it is
 /// released or dropped with all its clones and streams, however far compaction goes, unless nobody
-/// can be reached for [`SNAPSHOT_LEASE_TTL_MS`].
+/// can be reached for [`SNAPSHOT_LEASE_TTL_MS`](crate::SNAPSHOT_LEASE_TTL_MS).
 ///
 /// Once the revision is gone every read is [`TransactionError::Compacted`], also in the midst of a
 /// stream; nothing is ever left out silently. Take a new snapshot and begin again then.
@@ -31,7 +27,7 @@ pub struct Snapshot {
     stored: Arc<StoredReads>,
     revision: Revision,
     /// What keeps the revision readable.
-    pin: Option<Arc<LeaseGuard>>,
+    pin: Option<Arc<Pin>>,
 }
 
 impl Snapshot {
@@ -45,35 +41,25 @@ impl Snapshot {
         pins: Arc<dyn Pins>,
         revision: Option<Revision>,
     ) -> Result<Self, TransactionError> {
-        let leases: Arc<dyn Leases> = pins.clone();
-        let granted = LeaseGuard::grant(leases, None, SNAPSHOT_LEASE_TTL_MS).await;
-        let guard = granted.map_err(TransactionError::of_pin)?;
-        match pins.pin(guard.lease(), revision).await {
-            Ok(revision) => Ok(Self { pin: Some(Arc::new(guard)), ..Self::new(store, revision) }),
-            Err(error) => {
-                // Should this fail, the lease ends by itself.
-                let _ = guard.release().await;
-                Err(TransactionError::of_pin(error))
-            }
-        }
+        let pin = Pin::new(pins, revision).await.map_err(TransactionError::of_pin)?;
+        let snapshot = Self::new(store, pin.revision);
+        Ok(Self { pin: Some(Arc::new(pin)), ..snapshot })
     }
 
     /// Whether the revision is surely kept readable, however far compaction goes.
     pub fn is_pinned(&self) -> bool {
-        self.pin.as_ref().is_some_and(|lease| lease.is_held())
+        self.pin.as_ref().is_some_and(|pin| pin.is_held())
     }
 
-    /// Lets the revision go at once, for clones and streams too. A pinned snapshot that is dropped
-    /// instead lets it go within [`SNAPSHOT_LEASE_TTL_MS`].
+    /// Lets the revision go, for clones and streams too, and waits until it is. A pinned snapshot
+    /// that is dropped lets it go in the background.
     ///
     /// # Errors
-    /// When the group did not answer; it lets the revision go by itself then.
+    /// When nobody could be reached; the group lets the revision go by itself then.
     pub async fn release(self) -> Result<(), TransactionError> {
-        let Some(lease) = self.pin else { return Ok(()) };
-        match lease.revoke().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_over(&error) => Ok(()),
-            Err(error) => Err(TransactionError::of_pin(error)),
+        match self.pin {
+            Some(pin) => pin.release().await.map_err(TransactionError::of_pin),
+            None => Ok(()),
         }
     }
 
@@ -140,11 +126,6 @@ impl Snapshot {
         });
         Box::pin(futures_util::TryStreamExt::try_flatten(pages))
     }
-}
-
-/// Whether a lease had ended before it was revoked.
-fn is_over(error: &WriteError) -> bool {
-    matches!(error.failure, WriteFailure::Rejected(Rejection::NoSuchLease { .. }))
 }
 
 /// What a page leaves of a range.

@@ -118,14 +118,6 @@ impl LeaseGuard {
         drop(_keeping);
         leases.revoke(lease).await
     }
-
-    /// Ends the lease for everyone who shares the guard; the next keep-alive finds it gone.
-    ///
-    /// # Errors
-    /// As [`Leases::revoke`]; the lease then lives on for as long as the guard does.
-    pub async fn revoke(&self) -> Result<LeaseRevocation, WriteError> {
-        self.leases.revoke(self.lease).await
-    }
 }
 
 impl std::fmt::Debug for LeaseGuard {
