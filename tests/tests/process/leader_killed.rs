@@ -2,8 +2,8 @@
 //! revisions, and history is compacted after seconds.
 //!
 //! Invariants: transfers keep the sum, happen at most once, and none that was acknowledged is lost;
-//! fencing tokens only grow, and no older one is accepted after a newer one; a pinned revision reads
-//! the same for as long as it is held.
+//! fencing tokens only grow, and no older one is accepted after a newer one; a pinned revision
+//! reads the same for as long as it is held.
 
 use aspen_tests::ProcessCluster;
 

@@ -2,7 +2,8 @@
 //!
 //! Compaction moves what a pin needs from `undo` to `pinned`: (key, revision) → what the key was
 //! before that revision changed it, if it existed. It takes the rows of a key oldest first, and
-//! every change above the lowest pin was given its `undo` row. So a key at a pinned revision `p` is:
+//! every change above the lowest pin was given its `undo` row. So a key at a pinned revision `p`
+//! is:
 //!
 //! 1. its first row in `pinned` above `p`, if that row's `mod_revision` is not above `p`; otherwise
 //! 2. where the walk back from `current` through `undo` leads. A step that is missing was taken

@@ -2,9 +2,10 @@
 //!
 //! A row is an encoded [`SnapshotRow`]. All `Current` rows come first, in the order of keys; then
 //! all `Undo` rows, in the order of revision and key; then all `Session` rows; then, since format
-//! 2, all `Lease` rows, and, since format 3, all `Pin` and then all `Pinned` rows. History above the
-//! horizon is part of the replicated state (it decides whether a range conflict can be checked), so
-//! a snapshot carries it: a replica that installs one can answer for the same revisions.
+//! 2, all `Lease` rows, and, since format 3, all `Pin` and then all `Pinned` rows. History above
+//! the horizon is part of the replicated state (it decides whether a range conflict can be
+//! checked), so a snapshot carries it: a replica that installs one can answer for the same
+//! revisions, pinned ones included.
 
 use aspen_core::{ClientId, LeaseId, Revision, Value, codec};
 use bytes::Bytes;
