@@ -12,6 +12,7 @@ mod memory_machine;
 mod memory_tables;
 mod page;
 mod pins;
+mod readable;
 mod sessions;
 mod snapshot;
 mod sqlite;

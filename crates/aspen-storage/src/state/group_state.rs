@@ -2,6 +2,7 @@
 
 use aspen_core::Revision;
 
+use super::readable::Readable;
 use super::{LeaseTable, PinTable, Sessions, StateError};
 
 /// Everything replicated that is not a key.
@@ -28,28 +29,11 @@ impl GroupState {
     /// [`StateError::Compacted`] below the horizon, unless the revision is pinned;
     /// [`StateError::FutureRevision`] above the current revision.
     pub fn resolve(&self, at: Option<Revision>) -> Result<Revision, StateError> {
-        match at.filter(|at| self.pins.contains(*at)) {
-            Some(pinned) => Ok(pinned),
-            None => self.resolve_history(at),
-        }
+        self.readable().resolve(at)
     }
 
-    /// The same for whoever needs all that came after the revision too, which a pin does not keep.
-    ///
-    /// # Errors
-    /// [`StateError::Compacted`] below the horizon, [`StateError::FutureRevision`] above the
-    /// current revision.
-    pub fn resolve_history(&self, at: Option<Revision>) -> Result<Revision, StateError> {
-        let (horizon, current) = (self.horizon, self.revision);
-        match at {
-            None => Ok(current),
-            Some(requested) if requested < horizon => {
-                Err(StateError::Compacted { requested, horizon })
-            }
-            Some(requested) if requested > current => {
-                Err(StateError::FutureRevision { requested, current })
-            }
-            Some(requested) => Ok(requested),
-        }
+    /// Which revisions may be read.
+    pub(super) fn readable(&self) -> Readable<'_> {
+        Readable { revision: self.revision, horizon: self.horizon, pins: &self.pins }
     }
 }

@@ -66,7 +66,7 @@ impl MemoryTables {
     /// When some of them are compacted.
     pub fn changes(&self, request: &ChangesRequest) -> Result<Changes, StateError> {
         let current = self.group.revision;
-        self.group.resolve_history(Some(request.after.complete().min(current)))?;
+        self.group.readable().resolve_history(Some(request.after.complete().min(current)))?;
         let until = request.until.min(current);
         if request.after >= WatchPosition::through(until) {
             return Ok(Changes::none(request.after.clone()));

@@ -20,7 +20,7 @@ impl Head {
     /// The changes, when the head has all that are wanted; `None` when the body has some.
     pub(super) fn changes(&self, request: &ChangesRequest) -> Result<Option<Changes>, StateError> {
         let known = request.after.complete();
-        self.registers.resolve_history(Some(known.min(self.registers.revision)))?;
+        self.registers.readable().resolve_history(Some(known.min(self.registers.revision)))?;
         let until = request.until.min(self.registers.revision);
         if request.after >= WatchPosition::through(until) {
             return Ok(Some(Changes::none(request.after.clone())));

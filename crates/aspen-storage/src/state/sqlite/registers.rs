@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pin_rows::{load_pins, store_pins};
 use super::sql::{from_sql, revision_in, revision_out};
+use crate::state::readable::Readable;
 use crate::state::{AppliedState, GroupState, PinTable, Position, Session, StateError};
 
 /// What readers need, and becomes durable as a whole: [`GroupState`] without its sessions and
@@ -42,15 +43,9 @@ impl Registers {
         self.readable().resolve(at)
     }
 
-    /// The same for whoever needs all that came after the revision too.
-    pub(super) fn resolve_history(&self, at: Option<Revision>) -> Result<Revision, StateError> {
-        self.readable().resolve_history(at)
-    }
-
-    /// What decides which revisions may be read.
-    fn readable(&self) -> GroupState {
-        let (revision, horizon, pins) = (self.revision, self.horizon, self.pins.clone());
-        GroupState { revision, horizon, pins, ..GroupState::default() }
+    /// Which revisions may be read.
+    pub(super) fn readable(&self) -> Readable<'_> {
+        Readable { revision: self.revision, horizon: self.horizon, pins: &self.pins }
     }
 
     pub(super) fn load(connection: &Connection) -> Result<Self, StateError> {
