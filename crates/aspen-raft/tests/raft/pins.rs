@@ -82,6 +82,7 @@ async fn a_pinned_revision_outlives_compaction_a_snapshot_and_its_leader() {
     cluster.wait(lagging, |metrics| metrics.role == GroupRole::Leader).await;
 
     for id in cluster.ids() {
+        cluster.wait(id, |metrics| metrics.applied >= applied).await;
         let group = cluster.group(id);
         assert_eq!(contents(&group, pinned).await.as_ref(), Ok(&expected), "node {id}");
         let requested = pinned.next();
