@@ -27,6 +27,7 @@ mod ledger;
 mod locks;
 mod mixed;
 mod phantom;
+mod pins;
 mod random;
 mod range;
 mod register;
@@ -43,7 +44,7 @@ mod write_during_read;
 
 use std::sync::Arc;
 
-use aspen_core::{KeyValueStore, Leases, Watch};
+use aspen_core::{KeyValueStore, Pins, Watch};
 use async_trait::async_trait;
 
 use crate::check::Violation;
@@ -59,6 +60,7 @@ use leases::Holding;
 use locks::Locks;
 use mixed::Mixed;
 use phantom::Phantom;
+use pins::Pinning;
 use range::Range;
 use register::Register;
 use ring::Ring;
@@ -78,8 +80,8 @@ pub struct Context {
     pub store: Arc<dyn KeyValueStore>,
     /// Its changes as this client is told of them.
     pub watch: Arc<dyn Watch>,
-    /// Its leases as this client reaches them.
-    pub leases: Arc<dyn Leases>,
+    /// Its leases, and what is pinned to them, as this client reaches them.
+    pub leases: Arc<dyn Pins>,
     /// Where operations on single keys are written down; all clients share one history.
     pub recorder: Recorder,
     /// Where this client's choices come from.
@@ -142,6 +144,7 @@ fn parts(before: &str) -> Vec<Arc<dyn Workload>> {
         Arc::new(Sideband::new(before)),
         Arc::new(Watching::new(before)),
         Arc::new(Holding::new(before)),
+        Arc::new(Pinning::new(before)),
         Arc::new(Locks::new(before)),
         Arc::new(Transactions::new(before)),
         Arc::new(Serializability::new(before)),

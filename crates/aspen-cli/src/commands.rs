@@ -98,7 +98,7 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         }
         Command::Export(args) => {
             let client = connect(&global, BULK_TIMEOUT_DEFAULT).await?;
-            closing(client.clone(), export::run(&client, args, output)).await
+            closing(client.clone(), export::run(&Arc::new(client), args, output)).await
         }
         Command::Bench(args) => crate::bench::run(&global, args, output).await,
         Command::Completions { shell } => completions::run(shell, output),

@@ -1,11 +1,12 @@
-//! Leases: granting and revoking them exactly once, keeping them alive at the leader.
+//! Leases: granting and revoking them exactly once, keeping them alive at the leader; and what is
+//! pinned to them.
 
 use std::sync::Arc;
 
 use aspen_core::{
     ClientRequest, Command, KEEP_ALIVE_LEASES_MAX, LeaseGrant, LeaseId, LeaseRequest,
-    LeaseResponse, LeaseRevocation, LeaseStatus, Leases, ReadError, Reply, SCAN_BYTES_MAX,
-    WriteError, validate_ttl,
+    LeaseResponse, LeaseRevocation, LeaseStatus, Leases, Pins, ReadError, Reply, Revision,
+    SCAN_BYTES_MAX, WriteError, validate_ttl,
 };
 use async_trait::async_trait;
 
@@ -87,6 +88,21 @@ impl Leases for Client {
                 }
                 _ => return Err(wrong_answer()),
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Pins for Client {
+    async fn pin(
+        &self,
+        lease: LeaseId,
+        revision: Option<Revision>,
+    ) -> Result<Revision, WriteError> {
+        lease.validate()?;
+        match self.shared.propose_once(Command::PinRevision { lease, revision }).await? {
+            Reply::RevisionPinned { revision } => Ok(revision),
+            other => Err(WriteError::maybe_applied(wrong_reply("PinRevision", &other))),
         }
     }
 }

@@ -277,7 +277,7 @@ impl Rejection {
             | Self::LeaseExists { .. }
             | Self::NoSuchLease { .. } => ErrorKind::Conflict,
             Self::TooManySessions { .. } | Self::TooManyResults { .. } => ErrorKind::Retry,
-            Self::TooManyLeases { .. } => ErrorKind::Unavailable,
+            Self::TooManyLeases { .. } | Self::TooManyPins { .. } => ErrorKind::Unavailable,
             Self::TooManyLeaseKeys { .. }
             | Self::FutureRevision { .. }
             | Self::SessionExpired

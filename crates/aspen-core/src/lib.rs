@@ -10,8 +10,8 @@
 //!   whether the write may have happened.
 //! * [`KeyValueStore`] is the store as its users see it, [`Watch`] tells them what changes in it,
 //!   [`SqlQuery`] sums it up, [`ClusterController`] is the cluster as its operators see it. Keys
-//!   may go away with their [`Leases`]. [`MemoryStore`] is the reference model that every other
-//!   implementation is compared with.
+//!   may go away with their [`Leases`], and [`Pins`] keep revisions readable. [`MemoryStore`] is
+//!   the reference model that every other implementation is compared with.
 //! * [`Transport`] moves messages between nodes; [`runtime`] is the only door to clocks, tasks,
 //!   threads and randomness, so that a simulator can stand behind it.
 //!
@@ -28,6 +28,7 @@ mod key;
 mod key_value;
 mod lease;
 mod memory_store;
+mod pin;
 mod protocol;
 mod range;
 mod read;
@@ -62,6 +63,7 @@ pub use lease::{
     LeaseRevocation, LeaseStatus, Leases, validate_ttl,
 };
 pub use memory_store::MemoryStore;
+pub use pin::{PIN_COUNT_MAX, Pins};
 pub use protocol::{
     Caller, ClientRequest, ClientResponse, ControlRequest, ControlResponse, JoinReply, JoinRequest,
     RequestHandler, Rights,

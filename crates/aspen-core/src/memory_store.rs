@@ -6,6 +6,7 @@ mod leases;
 mod transaction;
 mod watching;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -117,6 +118,17 @@ impl MemoryStore {
         };
         self.moved.notify_waiters();
         reply
+    }
+
+    /// Pins a revision as a group would.
+    pub fn pin_revision(&self, lease: LeaseId, revision: Option<Revision>) -> Reply {
+        let Contents { history, leases, .. } = &mut *self.contents.lock();
+        leases.pin(history, lease, revision).unwrap_or_else(Reply::Rejected)
+    }
+
+    /// Every revision that is pinned.
+    pub fn pinned_revisions(&self) -> BTreeSet<Revision> {
+        self.contents.lock().history.pinned()
     }
 
     /// Every lease in force, private ones included, with its TTL in milliseconds.

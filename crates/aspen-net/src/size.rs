@@ -132,7 +132,8 @@ fn reply_bytes(reply: &Reply) -> usize {
         | Reply::Compacted { .. }
         | Reply::LeaseGranted { .. }
         | Reply::LeaseRevoked { .. }
-        | Reply::LeasesExpired { .. } => 0,
+        | Reply::LeasesExpired { .. }
+        | Reply::RevisionPinned { .. } => 0,
     }
 }
 

@@ -131,7 +131,8 @@ fn stores(command: &Command) -> bool {
             let mut operations = transaction.success.iter().chain(&transaction.failure);
             operations.any(Operation::stores)
         }
-        Command::GrantLease { .. } => true,
+        // What a pin reads cannot be removed.
+        Command::GrantLease { .. } | Command::PinRevision { .. } => true,
         Command::OpenSession { .. }
         | Command::Compact { .. }
         | Command::RevokeLease { .. }

@@ -53,7 +53,8 @@ pub(crate) fn proposal_len_bytes(proposal: &Proposal) -> usize {
             Command::OpenSession { .. }
             | Command::Compact { .. }
             | Command::GrantLease { .. }
-            | Command::RevokeLease { .. } => 0,
+            | Command::RevokeLease { .. }
+            | Command::PinRevision { .. } => 0,
         }
 }
 

@@ -11,6 +11,8 @@ mod machine;
 mod memory_machine;
 mod memory_tables;
 mod page;
+mod pins;
+mod readable;
 mod sessions;
 mod snapshot;
 mod sqlite;
@@ -27,6 +29,7 @@ pub use machine::{
 pub use memory_machine::{MemoryDisk, MemoryStateMachine};
 pub use memory_tables::MemoryTables;
 pub use page::PageBuilder;
+pub use pins::PinTable;
 pub use sessions::{Session, Sessions};
 pub use snapshot::{
     SNAPSHOT_BLOCK_BYTES_MAX, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES_MAX, SNAPSHOT_ROW_BYTES_MAX,

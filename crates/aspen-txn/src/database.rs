@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aspen_core::{InvalidRequest, KeyValueStore, Revision};
+use aspen_core::{InvalidRequest, KeyValueStore, Pins, Revision};
 
 use crate::stored_reads::StoredReads;
 use crate::{RunOptions, Snapshot, Transaction, TransactionError};
@@ -74,13 +74,38 @@ impl Database {
         Transaction::new(self.store.clone(), &self.options)
     }
 
-    /// The store at its newest revision, for reads that may take long.
+    /// The store at its newest revision, for reads that may take some minutes: as long as history
+    /// is kept.
     ///
     /// # Errors
     /// When the newest revision cannot be asked for.
     pub async fn snapshot(&self) -> Result<Snapshot, TransactionError> {
         let revision = StoredReads::new(self.store.clone(), None).revision().await?;
         Ok(self.snapshot_at(revision))
+    }
+
+    /// The store at its newest revision, kept readable for as long as the snapshot lives. `pins` is
+    /// the same store: every store with leases has pins. Clients need the right to write for it.
+    ///
+    /// # Errors
+    /// [`TransactionError::Pin`] when the revision cannot be pinned, for example because too many
+    /// are.
+    pub async fn pinned_snapshot(&self, pins: Arc<dyn Pins>) -> Result<Snapshot, TransactionError> {
+        Snapshot::pinned(self.store.clone(), pins, None).await
+    }
+
+    /// The same at a revision learnt from a transaction or another snapshot, which must still be
+    /// readable.
+    ///
+    /// # Errors
+    /// [`TransactionError::Compacted`] when the revision is gone; otherwise as
+    /// [`Database::pinned_snapshot`].
+    pub async fn pinned_snapshot_at(
+        &self,
+        pins: Arc<dyn Pins>,
+        revision: Revision,
+    ) -> Result<Snapshot, TransactionError> {
+        Snapshot::pinned(self.store.clone(), pins, Some(revision)).await
     }
 
     /// The store at a revision learnt from a transaction or another snapshot.

@@ -42,6 +42,9 @@ pub enum TransactionError {
     /// A read failed.
     #[error("read failed: {0}")]
     Read(ReadError),
+    /// A revision could not be pinned, or let go.
+    #[error("pin failed: {0}")]
+    Pin(Box<WriteError>),
     /// The commit failed, and did not and will not happen.
     #[error("commit failed: {0}")]
     Commit(Box<WriteError>),
@@ -111,7 +114,7 @@ impl TransactionError {
             // deposed, does not know it yet.
             Self::Read(ReadError::FutureRevision { .. }) => ErrorKind::Retry,
             Self::Read(error) => error.kind(),
-            Self::Commit(error) | Self::CommitUnknown(error) => error.kind(),
+            Self::Pin(error) | Self::Commit(error) | Self::CommitUnknown(error) => error.kind(),
             Self::GaveUp { cause, .. } => {
                 cause.as_ref().map_or(ErrorKind::Retry, |cause| cause.kind())
             }
@@ -154,6 +157,16 @@ impl TransactionError {
             }
             ReadError::Invalid(invalid) => Self::Invalid(invalid),
             error => Self::Read(error),
+        }
+    }
+
+    /// A failed pin as a snapshot reports it.
+    pub(crate) fn of_pin(error: WriteError) -> Self {
+        match error.failure {
+            WriteFailure::Rejected(Rejection::Compacted { requested, horizon }) => {
+                Self::Compacted { read_revision: requested, horizon }
+            }
+            _ => Self::Pin(error.into()),
         }
     }
 

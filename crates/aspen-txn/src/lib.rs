@@ -7,7 +7,7 @@
 //!   as one replicated entry. What it read is checked then: keys by their `mod_revision`, ranges
 //!   for any change since they were read, so that there are no phantoms.
 //! * [`SnapshotReads`] are reads within a transaction that are not checked; a [`Snapshot`] reads
-//!   one revision without any transaction.
+//!   one revision without any transaction, pinned if it takes longer than history is kept.
 //! * [`TransactionBuilder`] puts a transaction together by hand: expected revisions, or compares
 //!   with what to do if they hold and if they do not.
 //! * Every [`TransactionError`] has a kind that says what to do, and names what conflicted.
@@ -49,6 +49,7 @@ mod database;
 mod error;
 mod inner;
 mod options;
+mod pin;
 mod range_query;
 mod range_read;
 mod range_set;
@@ -64,6 +65,7 @@ pub use builder::TransactionBuilder;
 pub use database::Database;
 pub use error::TransactionError;
 pub use options::{CONFLICT_BACKOFF_MS_MAX, RunOptions, TRANSACTION_AGE_MS_MAX};
+pub use pin::SNAPSHOT_LEASE_TTL_MS;
 pub use range_query::{RangePage, RangeQuery};
 pub use run::Committed;
 pub use snapshot::Snapshot;

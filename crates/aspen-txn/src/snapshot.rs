@@ -3,29 +3,64 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    Key, KeyRange, KeyValue, KeyValueStore, Revision, ScanOrder, ScanPage, ScanRequest,
+    Key, KeyRange, KeyValue, KeyValueStore, Pins, Revision, ScanOrder, ScanPage, ScanRequest,
 };
 use futures_util::stream::{self, BoxStream};
 
 use crate::TransactionError;
+use crate::pin::Pin;
 use crate::range_query::{RangePage, RangeQuery};
 use crate::stored_reads::StoredReads;
 
 /// The store at one revision, for reads that take longer than a transaction may.
 ///
-/// It holds nothing on the servers: the revision stays readable for as long as the group keeps its
-/// history (5 minutes by default). Once the horizon passes it every read is
-/// [`TransactionError::Compacted`], also in the midst of a stream; nothing is ever left out
-/// silently. Take a new snapshot and begin again then.
+/// One from [`Database::snapshot`](crate::Database::snapshot) holds nothing on the servers: the
+/// revision stays readable for as long as the group keeps its history (5 minutes by default). One
+/// from [`Database::pinned_snapshot`](crate::Database::pinned_snapshot) stays readable until it is
+/// released or dropped with all its clones and streams, however far compaction goes, unless nobody
+/// can be reached for [`SNAPSHOT_LEASE_TTL_MS`](crate::SNAPSHOT_LEASE_TTL_MS).
+///
+/// Once the revision is gone every read is [`TransactionError::Compacted`], also in the midst of a
+/// stream; nothing is ever left out silently. Take a new snapshot and begin again then.
 #[derive(Clone)]
 pub struct Snapshot {
     stored: Arc<StoredReads>,
     revision: Revision,
+    /// What keeps the revision readable.
+    pin: Option<Arc<Pin>>,
 }
 
 impl Snapshot {
     pub(crate) fn new(store: Arc<dyn KeyValueStore>, revision: Revision) -> Self {
-        Self { stored: Arc::new(StoredReads::at(store, revision)), revision }
+        Self { stored: Arc::new(StoredReads::at(store, revision)), revision, pin: None }
+    }
+
+    /// Pins a revision, the newest unless one is named, and reads at it.
+    pub(crate) async fn pinned(
+        store: Arc<dyn KeyValueStore>,
+        pins: Arc<dyn Pins>,
+        revision: Option<Revision>,
+    ) -> Result<Self, TransactionError> {
+        let pin = Pin::new(pins, revision).await.map_err(TransactionError::of_pin)?;
+        let snapshot = Self::new(store, pin.revision);
+        Ok(Self { pin: Some(Arc::new(pin)), ..snapshot })
+    }
+
+    /// Whether the revision is surely kept readable, however far compaction goes.
+    pub fn is_pinned(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| pin.is_held())
+    }
+
+    /// Lets the revision go, for clones and streams too, and waits until it is. A pinned snapshot
+    /// that is dropped lets it go in the background.
+    ///
+    /// # Errors
+    /// When nobody could be reached; the group lets the revision go by itself then.
+    pub async fn release(self) -> Result<(), TransactionError> {
+        match self.pin {
+            Some(pin) => pin.release().await.map_err(TransactionError::of_pin),
+            None => Ok(()),
+        }
     }
 
     /// The revision that is read.

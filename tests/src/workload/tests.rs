@@ -72,6 +72,7 @@ workload_tests! {
     transactions: LostWrites, RepeatedWrites, TornWrites, ForgottenConditions,
         FalseFailures, Rollbacks;
     leases: EarlyEnds, EndlessLeases, OutlivingKeys;
+    pins: ForgottenPins;
     locks: EarlyEnds, EndlessLeases, OutlivingKeys, LostWrites, ForgottenConditions, Rollbacks;
     watch: SkippedEvents, RepeatedEvents, TornEvents, LostWrites;
     serializability: StaleReads, LostWrites, TornWrites, ForgottenConditions, FalseRevisions,

@@ -14,6 +14,7 @@ mod probe;
 mod disk_full;
 mod import_export;
 mod kill_nodes;
+mod leader_killed;
 mod links;
 mod membership;
 mod paused_leader;

@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aspen_core::{KeyValueStore, Revision};
+use aspen_core::{KeyValueStore, LeaseGuard, Leases, Pins, Revision, WriteError, WriteFailure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -13,9 +14,71 @@ use crate::exit::CliError;
 use crate::export::{ExportOptions, Exported, export};
 use crate::output::Output;
 
-pub(super) async fn run(
+/// How long the pin of an export's revision outlives an export that was killed, in milliseconds. An
+/// export rides out shorter outages.
+const EXPORT_LEASE_TTL_MS: u64 = 60_000;
+
+pub(super) async fn run<S>(
+    store: &Arc<S>,
+    args: ExportArgs,
+    output: &mut Output,
+) -> Result<(), CliError>
+where
+    S: KeyValueStore + Pins + 'static,
+{
+    let (pin, at) = pin(store, args.at.map(Revision::new)).await?;
+    let exported = run_at(&**store, args, at, output).await;
+    if let Some(lease) = pin {
+        // Should this fail, the pin ends by itself.
+        let _ = lease.release().await;
+    }
+    exported
+}
+
+/// Keeps the revision of the export readable, however long it takes. Without the right or the room
+/// to do so it goes on, for as long as history is kept; answers the lease, and what to read then.
+async fn pin<S>(
+    store: &Arc<S>,
+    at: Option<Revision>,
+) -> Result<(Option<LeaseGuard>, Option<Revision>), CliError>
+where
+    S: Pins + 'static,
+{
+    let pinned = async {
+        let leases: Arc<dyn Leases> = store.clone();
+        let lease = LeaseGuard::grant(leases, None, EXPORT_LEASE_TTL_MS).await?;
+        match store.pin(lease.lease(), at).await {
+            Ok(revision) => Ok((lease, revision)),
+            Err(error) => {
+                let _ = lease.release().await;
+                Err(error)
+            }
+        }
+    };
+    match pinned.await {
+        Ok((lease, revision)) => Ok((Some(lease), Some(revision))),
+        Err(error) if can_go_without(&error) => {
+            eprintln!(
+                "aspen: the revision is not pinned ({error}): the export fails if it takes longer \
+                 than history is kept"
+            );
+            Ok((None, at))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn can_go_without(error: &WriteError) -> bool {
+    matches!(
+        error.failure,
+        WriteFailure::Denied(_) | WriteFailure::DiskFull(_) | WriteFailure::Rejected(_)
+    )
+}
+
+async fn run_at(
     store: &dyn KeyValueStore,
     args: ExportArgs,
+    at: Option<Revision>,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let prefix = args.range.prefix.as_ref().map(|typed| args.key.bytes(typed)).transpose()?;
@@ -24,7 +87,7 @@ pub(super) async fn run(
         range: args.range.range(args.key)?,
         strip_bytes: if args.strip_prefix { prefix.unwrap_or_default().len() } else { 0 },
         header: args.header,
-        at: args.at.map(Revision::new),
+        at,
     };
     let bar = progress_bar();
     let mut observe = |records| bar.set_position(records);
@@ -90,3 +153,6 @@ fn progress_bar() -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,13 @@ pub enum Command {
         #[serde(with = "leases_bound")]
         leases: Vec<ExpiringLease>,
     },
+    /// Keeps a revision readable while a lease is in force; see [`crate::Pins`].
+    PinRevision {
+        /// The lease.
+        lease: LeaseId,
+        /// The revision; `None` for the newest when the command is applied.
+        revision: Option<Revision>,
+    },
 }
 
 /// A lease whose time is over. An id may be granted again once its lease has ended, and that lease

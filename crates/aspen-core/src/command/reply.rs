@@ -44,6 +44,11 @@ pub enum Reply {
         /// How many keys were deleted.
         keys: u64,
     },
+    /// The revision is pinned.
+    RevisionPinned {
+        /// The revision.
+        revision: Revision,
+    },
 }
 
 /// What a transaction did.
@@ -140,6 +145,12 @@ pub enum Rejection {
     TooManyLeaseKeys {
         /// The lease.
         lease: LeaseId,
+        /// The limit.
+        limit: u64,
+    },
+    /// The group has as many pins as it may have.
+    #[error("{limit} revisions are pinned (PIN_COUNT_MAX)")]
+    TooManyPins {
         /// The limit.
         limit: u64,
     },

@@ -1,10 +1,10 @@
 //! Every change that ever was, and the states that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Cursor, Key, KeyRange, KeyValue, Projection, ReadBytes, ReadError, ReadReply, Rejection,
-    Revision, ScanOrder, ScanPage, ScanRequest,
+    Cursor, Key, KeyRange, KeyValue, LeaseId, PIN_COUNT_MAX, Projection, ReadBytes, ReadError,
+    ReadReply, Rejection, Revision, ScanOrder, ScanPage, ScanRequest,
 };
 
 /// A state: the keys that exist.
@@ -23,6 +23,8 @@ pub(super) struct Change {
 pub(super) struct History {
     changes: Vec<Change>,
     horizon: Revision,
+    /// Revisions that may be read below the horizon too, each for a lease.
+    pins: BTreeSet<(LeaseId, Revision)>,
 }
 
 impl History {
@@ -83,6 +85,39 @@ impl History {
         Ok(self.horizon)
     }
 
+    /// Keeps a revision readable for a lease that is in force.
+    pub(super) fn pin(
+        &mut self,
+        lease: LeaseId,
+        revision: Option<Revision>,
+    ) -> Result<Revision, Rejection> {
+        let requested = revision.unwrap_or(self.revision());
+        match self.readable(Some(requested)) {
+            Err(ReadError::Compacted { requested, horizon }) => {
+                return Err(Rejection::Compacted { requested, horizon });
+            }
+            Err(_) => {
+                return Err(Rejection::FutureRevision { requested, current: self.revision() });
+            }
+            Ok(_) => {}
+        }
+        if self.pins.len() == PIN_COUNT_MAX && !self.pins.contains(&(lease, requested)) {
+            return Err(Rejection::TooManyPins { limit: PIN_COUNT_MAX as u64 });
+        }
+        self.pins.insert((lease, requested));
+        Ok(requested)
+    }
+
+    /// Ends the pins of a lease.
+    pub(super) fn unpin(&mut self, lease: LeaseId) {
+        self.pins.retain(|(holder, _)| *holder != lease);
+    }
+
+    /// The revisions that are pinned.
+    pub(super) fn pinned(&self) -> BTreeSet<Revision> {
+        self.pins.iter().map(|(_, revision)| *revision).collect()
+    }
+
     pub(super) fn read(
         &self,
         keys: &[Key],
@@ -122,7 +157,9 @@ impl History {
     fn readable(&self, requested: Option<Revision>) -> Result<Revision, ReadError> {
         let (horizon, current) = (self.horizon, self.revision());
         match requested.unwrap_or(current) {
-            requested if requested < horizon => Err(ReadError::Compacted { requested, horizon }),
+            requested if requested < horizon && !self.pinned().contains(&requested) => {
+                Err(ReadError::Compacted { requested, horizon })
+            }
             requested if requested > current => {
                 Err(ReadError::FutureRevision { requested, current })
             }

@@ -10,8 +10,8 @@ use super::leases::keys_of;
 use super::{Contents, MemoryStore};
 use crate::runtime::{self, Instant};
 use crate::{
-    ExpiringLease, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, READ_KEYS_MAX,
-    ReadError, Reply, SCAN_BYTES_MAX, WriteError, WriteFailure,
+    ExpiringLease, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, Pins, READ_KEYS_MAX,
+    ReadError, Reply, Revision, SCAN_BYTES_MAX, WriteError, WriteFailure,
 };
 
 /// When leases end, of those that the clock ends.
@@ -121,6 +121,21 @@ impl Leases for MemoryStore {
     async fn list(&self) -> Result<Vec<LeaseId>, ReadError> {
         let contents = self.up_to_date();
         Ok(contents.leases.granted.range(..LeaseId::PRIVATE_FIRST).map(|it| *it.0).collect())
+    }
+}
+
+#[async_trait]
+impl Pins for MemoryStore {
+    async fn pin(
+        &self,
+        lease: LeaseId,
+        revision: Option<Revision>,
+    ) -> Result<Revision, WriteError> {
+        drop(self.up_to_date());
+        match self.pin_revision(lease, revision) {
+            Reply::RevisionPinned { revision } => Ok(revision),
+            other => Err(refused(other)),
+        }
     }
 }
 

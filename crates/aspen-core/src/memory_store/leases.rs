@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::history::{History, State};
 use crate::{
     DELETE_RANGE_KEYS_MAX, ExpiringLease, Key, LEASE_COUNT_MAX, LEASE_KEYS_MAX, LeaseId, Rejection,
-    Reply, validate_ttl,
+    Reply, Revision, validate_ttl,
 };
 
 /// A lease: which grant of the group made it, and for how long.
@@ -58,6 +58,7 @@ impl GrantedLeases {
         if self.granted.remove(&lease).is_none() {
             return Err(Rejection::NoSuchLease { lease });
         }
+        history.unpin(lease);
         let keys = delete_keys(history, &[lease]);
         Ok(Reply::LeaseRevoked { revision: history.revision(), keys })
     }
@@ -75,10 +76,24 @@ impl GrantedLeases {
                 break;
             }
             self.granted.remove(&expiring.lease);
+            history.unpin(expiring.lease);
             ended.push(expiring.lease);
         }
         let keys = delete_keys(history, &ended);
         Reply::LeasesExpired { revision: history.revision(), leases: ended.len() as u64, keys }
+    }
+
+    pub(super) fn pin(
+        &self,
+        history: &mut History,
+        lease: LeaseId,
+        revision: Option<Revision>,
+    ) -> Result<Reply, Rejection> {
+        lease.validate().map_err(|error| Rejection::Invalid(error.to_string()))?;
+        match self.granted.contains_key(&lease) {
+            false => Err(Rejection::NoSuchLease { lease }),
+            true => history.pin(lease, revision).map(|revision| Reply::RevisionPinned { revision }),
+        }
     }
 
     /// What a transaction does to leases that turns one state into another, with a private lease

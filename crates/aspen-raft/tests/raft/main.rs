@@ -16,6 +16,7 @@ mod leases;
 mod load;
 mod membership;
 mod partitions;
+mod pins;
 mod replication;
 mod restart;
 mod snapshot_streams;

@@ -12,6 +12,7 @@ mod conflicts;
 mod leases;
 mod merged_scan;
 mod overlay;
+mod pins;
 mod results;
 mod sessions;
 mod transaction;
@@ -66,6 +67,9 @@ fn apply_command<T: Tables + ?Sized>(
         }
         Command::RevokeLease { lease } => leases::revoke(tables, lease),
         Command::ExpireLeases { leases } => leases::expire(tables, &leases),
+        Command::PinRevision { lease, revision } => {
+            Ok(pins::pin(tables.group_mut(), lease, revision))
+        }
     }
 }
 

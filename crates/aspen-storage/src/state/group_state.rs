@@ -2,14 +2,15 @@
 
 use aspen_core::Revision;
 
-use super::{LeaseTable, Sessions, StateError};
+use super::readable::Readable;
+use super::{LeaseTable, PinTable, Sessions, StateError};
 
 /// Everything replicated that is not a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
     /// The last change.
     pub revision: Revision,
-    /// The oldest revision that may be read.
+    /// The oldest revision from which on all may be read; below it only those that are pinned.
     pub horizon: Revision,
     /// The group's clock: the latest time that a leader proposed, in Unix milliseconds.
     pub clock_ms: u64,
@@ -17,25 +18,22 @@ pub struct GroupState {
     pub sessions: Sessions,
     /// Leases in force.
     pub leases: LeaseTable,
+    /// Revisions that may be read below the horizon too.
+    pub pins: PinTable,
 }
 
 impl GroupState {
     /// The revision that a read at `at` reads: the current one for `None`.
     ///
     /// # Errors
-    /// [`StateError::Compacted`] below the horizon, [`StateError::FutureRevision`] above the
-    /// current revision.
+    /// [`StateError::Compacted`] below the horizon, unless the revision is pinned;
+    /// [`StateError::FutureRevision`] above the current revision.
     pub fn resolve(&self, at: Option<Revision>) -> Result<Revision, StateError> {
-        let (horizon, current) = (self.horizon, self.revision);
-        match at {
-            None => Ok(current),
-            Some(requested) if requested < horizon => {
-                Err(StateError::Compacted { requested, horizon })
-            }
-            Some(requested) if requested > current => {
-                Err(StateError::FutureRevision { requested, current })
-            }
-            Some(requested) => Ok(requested),
-        }
+        self.readable().resolve(at)
+    }
+
+    /// Which revisions may be read.
+    pub(super) fn readable(&self) -> Readable<'_> {
+        Readable { revision: self.revision, horizon: self.horizon, pins: &self.pins }
     }
 }

@@ -9,7 +9,7 @@ use aspen_core::{
 };
 
 use super::changes::{Changes, ChangesBuilder, ChangesRequest, includes};
-use super::{GroupState, Lease, Live, PageBuilder, StateError, Tables, Version};
+use super::{GroupState, Lease, Live, PageBuilder, PinTable, StateError, Tables, Version};
 
 /// Tables in memory: every key with its versions, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl MemoryTables {
     /// When some of them are compacted.
     pub fn changes(&self, request: &ChangesRequest) -> Result<Changes, StateError> {
         let current = self.group.revision;
-        self.group.resolve(Some(request.after.complete().min(current)))?;
+        self.group.readable().resolve_history(Some(request.after.complete().min(current)))?;
         let until = request.until.min(current);
         if request.after >= WatchPosition::through(until) {
             return Ok(Changes::none(request.after.clone()));
@@ -121,7 +121,16 @@ impl MemoryTables {
     /// What is wrong with the tables, nothing when all is well.
     pub fn check_integrity(&self) -> Vec<String> {
         let keys = self.keys.iter().filter_map(|(key, versions)| self.fault(key, versions));
-        keys.chain(self.lease_faults()).collect()
+        keys.chain(self.lease_faults()).chain(self.pin_faults()).collect()
+    }
+
+    /// Every pin is held by a lease in force.
+    fn pin_faults(&self) -> impl Iterator<Item = String> {
+        let pins = self.group.pins.iter();
+        let lost = pins.filter(|(at, lease)| {
+            *at > self.group.revision || !self.group.leases.contains_key(lease)
+        });
+        lost.map(|(at, lease)| format!("revision {at} is pinned ahead, or to no lease: {lease}"))
     }
 
     /// Every key of a lease is counted, and every lease that has keys is in force.
@@ -199,7 +208,10 @@ impl Tables for MemoryTables {
     }
 
     fn latest(&self, key: &Key) -> Result<Option<Version>, StateError> {
-        Ok(self.keys.get(key).and_then(|versions| versions.last()).cloned())
+        let newest = self.keys.get(key).and_then(|versions| versions.last());
+        // A deletion at or before the horizon stays only to end what a pin reads.
+        let is_visible = |it: &&Version| it.live.is_some() || it.mod_revision > self.group.horizon;
+        Ok(newest.filter(is_visible).cloned())
     }
 
     fn scan_latest(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyValue>, StateError> {
@@ -237,19 +249,28 @@ impl Tables for MemoryTables {
     }
 
     fn compact(&mut self, horizon: Revision) -> Result<(), StateError> {
+        let pins = &self.group.pins;
         self.keys.retain(|_, versions| {
-            compact_versions(versions, horizon);
+            compact_versions(versions, horizon, pins);
             !versions.is_empty()
         });
         Ok(())
     }
 }
 
-/// Keeps the version that a reader at the horizon sees, unless it is a deletion, and all later
-/// ones.
-fn compact_versions(versions: &mut Vec<Version>, horizon: Revision) {
+/// Keeps the versions that readers at the horizon and at pinned revisions below it see, and all
+/// later ones. A deletion at or before the horizon stays only where an earlier version does.
+fn compact_versions(versions: &mut Vec<Version>, horizon: Revision, pins: &PinTable) {
     let after = versions.partition_point(|version| version.mod_revision <= horizon);
-    let Some(newest) = after.checked_sub(1) else { return };
-    let keeps_newest = versions[newest].live.is_some();
-    versions.drain(..if keeps_newest { newest } else { after });
+    let mut kept: Vec<Version> = Vec::new();
+    for (place, version) in versions[..after].iter().enumerate() {
+        let is_read = match versions[..after].get(place + 1) {
+            Some(next) => pins.any_in(version.mod_revision, next.mod_revision),
+            None => true,
+        };
+        if is_read && (version.live.is_some() || kept.last().is_some_and(|it| it.live.is_some())) {
+            kept.push(version.clone());
+        }
+    }
+    versions.splice(..after, kept);
 }

@@ -34,8 +34,9 @@ pub use writer::SnapshotWriter;
 
 pub(in crate::state) use lost_key::LostKey;
 
-/// The format that this program writes. It reads format 1 too, which knows no leases.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+/// The format that this program writes. It reads format 1 too, which knows no leases, and format 2,
+/// which knows no pins.
+pub const SNAPSHOT_FORMAT: u32 = 3;
 
 /// The longest header, in bytes. Positions and a membership fit many times over.
 pub const SNAPSHOT_HEADER_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -77,7 +77,7 @@ impl From<&Version> for Summary {
 /// Deletions stay visible as versions until the horizon passes them, so that range conflicts see
 /// them.
 pub trait Tables {
-    /// Revision, horizon, clock, sessions and leases.
+    /// Revision, horizon, clock, sessions, leases and pins.
     fn group(&self) -> &GroupState;
 
     /// The same, to change. Becomes durable together with the data changed since.
@@ -115,8 +115,9 @@ pub trait Tables {
         changes: BTreeMap<Key, Option<Live>>,
     ) -> Result<(), StateError>;
 
-    /// Forgets what only revisions below `horizon` need: versions superseded at or before it, and
-    /// deletions at or before it. May be lazy: a reader never asks below the horizon. `apply` then
-    /// sets the group's horizon itself.
+    /// Forgets what only revisions below `horizon` that are not pinned need: versions superseded at
+    /// or before it, and deletions at or before it. May be lazy: a reader never asks for such a
+    /// revision. `apply` then sets the group's horizon itself, and calls this again with the same
+    /// horizon when pins have ended.
     fn compact(&mut self, horizon: Revision) -> Result<(), StateError>;
 }

@@ -250,3 +250,15 @@ canary!(finds_that_settled_results_are_kept, proposal => {
         stamp.settled_below = 0;
     }
 });
+
+canary!(finds_that_a_pin_is_ignored, proposal => {
+    if let Command::PinRevision { lease, .. } = &mut proposal.command {
+        *lease = LeaseId::new(99);
+    }
+});
+
+canary!(finds_that_a_pin_outlives_its_lease, proposal => {
+    if let Command::PinRevision { lease, .. } = &mut proposal.command {
+        *lease = LeaseId::new(lease.get() % 2 + 1);
+    }
+});

@@ -172,12 +172,15 @@ impl<S: Subject> Run<S> {
         self.check_position();
     }
 
-    /// Revisions worth reading at: now, some of the past, the horizon's edges and the future.
+    /// Revisions worth reading at: now, some of the past, the horizon's edges, the future, and what
+    /// is pinned with the revisions around it.
     fn revisions(&self) -> Vec<Option<Revision>> {
         let (current, horizon) = (self.model.store.revision().get(), self.model.horizon.get());
         let past = [current.saturating_sub(1), current / 2, horizon, horizon.saturating_sub(1)];
         let named = past.into_iter().chain([current, current + 1]);
-        named.map(|raw| Some(Revision::new(raw))).chain([None]).collect()
+        let pinned = self.model.store.pinned_revisions().into_iter().map(Revision::get);
+        let pinned = pinned.flat_map(|at| [at.saturating_sub(1), at, at + 1]);
+        named.chain(pinned).map(|raw| Some(Revision::new(raw))).chain([None]).collect()
     }
 
     async fn check_reads(&self) {

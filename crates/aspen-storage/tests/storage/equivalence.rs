@@ -83,6 +83,7 @@ fn name(reply: &Reply) -> &'static str {
         Reply::LeaseRevoked { .. } => "revoked",
         Reply::LeasesExpired { leases: 0, .. } => "nothing expired",
         Reply::LeasesExpired { .. } => "expired leases",
+        Reply::RevisionPinned { .. } => "pinned",
         Reply::Rejected(Rejection::Conflict(conflict)) if conflict.range.is_none() => {
             "key conflict"
         }
@@ -99,6 +100,7 @@ fn name(reply: &Reply) -> &'static str {
         Reply::Rejected(Rejection::NoSuchLease { .. }) => "no such lease",
         Reply::Rejected(Rejection::TooManyLeases { .. }) => "too many leases",
         Reply::Rejected(Rejection::TooManyLeaseKeys { .. }) => "too many keys of a lease",
+        Reply::Rejected(Rejection::TooManyPins { .. }) => "too many pins",
     }
 }
 
@@ -114,6 +116,10 @@ fn the_plans_bring_about_every_answer() {
     });
     outcome.unwrap();
     let seen = seen.into_inner();
-    assert_eq!(seen.len(), 18, "all but too many sessions, results, leases or keys: {seen:?}");
+    assert_eq!(
+        seen.len(),
+        19,
+        "all but too many sessions, results, leases, keys or pins: {seen:?}"
+    );
     println!("{seen:?}");
 }

@@ -112,6 +112,10 @@ impl Model {
                 let leases = planned.iter().filter_map(|planned| self.expiring(*planned));
                 Command::ExpireLeases { leases: leases.collect() }
             }
+            PlannedCommand::Pin(lease, pick) => {
+                let revision = pick.map(|pick| self.revision(pick));
+                Command::PinRevision { lease: *lease, revision }
+            }
         }
     }
 
@@ -186,6 +190,10 @@ impl Model {
             Pick::Back(by) => Revision::new(current.saturating_sub(by)),
             Pick::Ahead(by) => Revision::new(current + by),
             Pick::Exact => exact,
+            Pick::Pinned(number) => {
+                let pinned = self.store.pinned_revisions();
+                pinned.into_iter().nth(number).unwrap_or(Revision::new(current))
+            }
         }
     }
 
@@ -249,6 +257,7 @@ impl Model {
             Command::GrantLease { lease, ttl_ms } => self.store.grant_lease(*lease, *ttl_ms),
             Command::RevokeLease { lease } => self.store.revoke_lease(*lease),
             Command::ExpireLeases { leases } => self.store.expire_leases(leases),
+            Command::PinRevision { lease, revision } => self.store.pin_revision(*lease, *revision),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Pick {
     Ahead(u64),
     /// The `mod_revision` of the key that it goes with; the current revision for a range.
     Exact,
+    /// The pinned revision with this number, counted from the lowest; the current one without any.
+    Pinned(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ pub(crate) enum PlannedCommand {
     Grant(LeaseId, u64),
     Revoke(LeaseId),
     Expire(Vec<PlannedExpiry>),
+    Pin(LeaseId, Option<Pick>),
 }
 
 /// A lease whose time is over.
@@ -157,6 +160,7 @@ fn pick() -> impl Strategy<Value = Pick> {
         6 => (0u64..8).prop_map(Pick::Back),
         1 => (8u64..60).prop_map(Pick::Back),
         1 => (1u64..3).prop_map(Pick::Ahead),
+        3 => (0usize..3).prop_map(Pick::Pinned),
     ]
 }
 
@@ -299,8 +303,10 @@ fn proposal() -> impl Strategy<Value = PlannedProposal> {
     let command = prop_oneof![
         20 => transaction().prop_map(PlannedCommand::Transaction),
         2 => (0u8..3).prop_map(PlannedCommand::OpenSession),
-        1 => pick().prop_map(PlannedCommand::Compact),
+        2 => pick().prop_map(PlannedCommand::Compact),
         3 => lease_command(),
+        2 => (lease_id(), option::of(pick()))
+            .prop_map(|(lease, at)| PlannedCommand::Pin(lease, at)),
     ];
     (option::of(stamp()), command).prop_map(|(stamp, command)| PlannedProposal { stamp, command })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aspen_core::{
-    LEASE_TTL_MS_MAX, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, Operation,
-    ReadError, Transaction, Value, WriteError,
+    LEASE_TTL_MS_MAX, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, Operation, Pins,
+    ReadError, Revision, Transaction, Value, WriteError,
 };
 use async_trait::async_trait;
 
@@ -82,5 +82,27 @@ impl Leases for FaultyLeases {
 
     async fn list(&self) -> Result<Vec<LeaseId>, ReadError> {
         self.0.store().list().await
+    }
+}
+
+#[async_trait]
+impl Pins for FaultyLeases {
+    async fn pin(
+        &self,
+        lease: LeaseId,
+        revision: Option<Revision>,
+    ) -> Result<Revision, WriteError> {
+        self.0.arrive(&("pin", lease, revision)).await;
+        if self.loses() {
+            return Err(WriteError::not_applied(unavailable()));
+        }
+        let pinned = match self.0.lies(Lie::ForgottenPins) {
+            true => revision.unwrap_or(self.0.store().revision()),
+            false => self.0.store().pin(lease, revision).await?,
+        };
+        match self.loses() {
+            true => Err(WriteError::maybe_applied(unavailable())),
+            false => Ok(pinned),
+        }
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum Lie {
     EndlessLeases,
     /// A lease's last key stays when it is revoked.
     OutlivingKeys,
+    /// Revisions are said to be pinned, and are not.
+    ForgottenPins,
 }
 
 impl Lie {

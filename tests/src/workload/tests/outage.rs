@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_core::{
-    KeyValueStore, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, ReadError, ReadReply,
-    ReadRequest, ScanPage, ScanRequest, TransactionOutcome, Watch, WatchError, WatchRequest,
-    WatchStream, WriteCommand, WriteError, WriteFailure, runtime,
+    KeyValueStore, LeaseGrant, LeaseId, LeaseRevocation, LeaseStatus, Leases, Pins, ReadError,
+    ReadReply, ReadRequest, Revision, ScanPage, ScanRequest, TransactionOutcome, Watch, WatchError,
+    WatchRequest, WatchStream, WriteCommand, WriteError, WriteFailure, runtime,
 };
 use async_trait::async_trait;
 use futures_util::future::join;
@@ -82,6 +82,13 @@ impl Leases for DeadStore {
 
     async fn list(&self) -> Result<Vec<LeaseId>, ReadError> {
         Err(self.fail(ReadError::Unavailable("no node answers".to_owned())).await)
+    }
+}
+
+#[async_trait]
+impl Pins for DeadStore {
+    async fn pin(&self, _: LeaseId, _: Option<Revision>) -> Result<Revision, WriteError> {
+        Err(self.fail(WriteError::not_applied(unavailable())).await)
     }
 }
 

@@ -175,6 +175,8 @@ fn every_lease_command() {
     golden(Command::RevokeLease { lease }, "04 09");
     let leases = vec![ExpiringLease { lease, grant: 7 }];
     golden(Command::ExpireLeases { leases }, "05 01 09 07");
+    golden(Command::PinRevision { lease, revision: None }, "06 09 00");
+    golden(Command::PinRevision { lease, revision: Some(revision(5)) }, "06 09 01 05");
     let private = LeaseId::private(revision(1), 2);
     golden(private, "fd 0240000000000080");
 }
@@ -210,10 +212,12 @@ fn every_reply() {
     golden(Reply::LeaseGranted { lease, ttl_ms: 1_000 }, "04 09 fbe803");
     golden(Reply::LeaseRevoked { revision: revision(6), keys: 2 }, "05 06 02");
     golden(Reply::LeasesExpired { revision: revision(6), leases: 1, keys: 2 }, "06 06 01 02");
+    golden(Reply::RevisionPinned { revision: revision(6) }, "07 06");
     golden(Reply::Rejected(Rejection::LeaseExists { lease }), "03 09 09");
     golden(Reply::Rejected(Rejection::NoSuchLease { lease }), "03 0a 09");
     golden(Reply::Rejected(Rejection::TooManyLeases { limit: 1 }), "03 0b 01");
     golden(Reply::Rejected(Rejection::TooManyLeaseKeys { lease, limit: 1 }), "03 0c 09 01");
+    golden(Reply::Rejected(Rejection::TooManyPins { limit: 1 }), "03 0d 01");
 }
 
 #[test]

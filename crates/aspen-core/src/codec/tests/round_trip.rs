@@ -114,6 +114,8 @@ fn lease_command() -> impl Strategy<Value = Command> {
         (id(), any::<u64>()).prop_map(|(lease, ttl_ms)| Command::GrantLease { lease, ttl_ms }),
         id().prop_map(|lease| Command::RevokeLease { lease }),
         vec(expiring, 0..4).prop_map(|leases| Command::ExpireLeases { leases }),
+        (id(), option::of(revision()))
+            .prop_map(|(lease, revision)| Command::PinRevision { lease, revision }),
     ]
 }
 
@@ -170,6 +172,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         any::<(u64, u64)>().prop_map(|(leases, keys)| {
             Reply::LeasesExpired { revision: Revision::new(keys), leases, keys }
         }),
+        revision().prop_map(|revision| Reply::RevisionPinned { revision }),
     ]
 }
 

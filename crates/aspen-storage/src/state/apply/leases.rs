@@ -86,6 +86,7 @@ fn end<T: Tables + ?Sized>(tables: &mut T, leases: &[LeaseId]) -> Result<u64, St
         }
         tables.group_mut().leases.end(*lease);
     }
+    super::pins::unpin(tables, leases)?;
     let keys = changes.len() as u64;
     if keys > 0 {
         let revision = tables.group().revision.next();

@@ -28,6 +28,7 @@ pub(in crate::state) fn reply_len_bytes(reply: &Reply) -> u64 {
         | Reply::LeaseGranted { .. }
         | Reply::LeaseRevoked { .. }
         | Reply::LeasesExpired { .. }
+        | Reply::RevisionPinned { .. }
         | Reply::Rejected(_) => 0,
     };
     (COUNTERS_BYTES + content) as u64

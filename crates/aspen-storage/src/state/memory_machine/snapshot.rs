@@ -21,6 +21,8 @@ enum Row {
     Version(Key, Revision, Option<LiveRow>),
     /// A lease, the grant that made it, and its TTL in milliseconds.
     Lease(LeaseId, u64, u64),
+    /// A revision that is pinned, and the lease that holds it.
+    Pin(Revision, LeaseId),
 }
 
 /// Value, version, creation and lease of a key.
@@ -76,6 +78,9 @@ fn write(
         let LeaseTerms { grant, ttl_ms } = granted.terms;
         writer.row(&encode(&Row::Lease(*lease, grant, ttl_ms))?)?;
     }
+    for (revision, lease) in registers.pins.iter() {
+        writer.row(&encode(&Row::Pin(revision, lease))?)?;
+    }
     let mut lost = LostKey::planted();
     for (key, versions) in tables.versions() {
         if lost.is_next() {
@@ -100,12 +105,13 @@ fn read(path: &Path, group: GroupId) -> Result<(MemoryTables, AppliedState), Sta
         return Err(StateError::Incompatible(detail));
     }
     let mut sessions = BTreeMap::new();
-    let mut leases = Vec::new();
+    let (mut leases, mut pins) = (Vec::new(), Vec::new());
     let mut keys = BTreeMap::<Key, Vec<Version>>::new();
     while let Some(row) = reader.next_row()? {
         match decode(row)? {
             Row::Session(client, session) => drop(sessions.insert(client, session)),
             Row::Lease(lease, grant, ttl_ms) => leases.push((lease, LeaseTerms { grant, ttl_ms })),
+            Row::Pin(revision, lease) => pins.push((revision, lease)),
             Row::Version(key, mod_revision, live) => {
                 let live = live.map(|(value, version, create_revision, lease)| Live {
                     value,
@@ -119,7 +125,8 @@ fn read(path: &Path, group: GroupId) -> Result<(MemoryTables, AppliedState), Sta
     }
     let SnapshotHeader { applied, revision, horizon, clock_ms, lease_grants, .. } = header;
     let leases = LeaseTable::load(lease_grants, leases);
-    let registers = GroupState { revision, horizon, clock_ms, sessions: sessions.into(), leases };
+    let (sessions, pins) = (sessions.into(), pins.into_iter().collect());
+    let registers = GroupState { revision, horizon, clock_ms, sessions, leases, pins };
     checked(MemoryTables::from_parts(registers, keys)).map(|tables| (tables, applied))
 }
 

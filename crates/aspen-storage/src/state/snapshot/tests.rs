@@ -96,10 +96,10 @@ fn a_newer_format_is_named() {
     let path = dir.path().join("s");
     write(&path);
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[8] = 3;
+    bytes[8] = 4;
     std::fs::write(&path, &bytes).unwrap();
     match SnapshotReader::verify(&path) {
-        Err(StateError::Incompatible(detail)) => assert!(detail.contains("format 3"), "{detail}"),
+        Err(StateError::Incompatible(detail)) => assert!(detail.contains("format 4"), "{detail}"),
         other => panic!("{other:?}"),
     }
 }

@@ -9,6 +9,8 @@
 //! | `leased` | (lease, key) of every key that is attached to a lease |
 //! | `current` | key → its newest version, a deletion (`version` 0) included |
 //! | `undo` | (revision, key) → what the key was before that revision changed it |
+//! | `pin` | (revision, lease) of every pin |
+//! | `pinned` | (key, revision) → what the key was before that revision changed it, for pins |
 //! | `large_value` | id → a value too long to live in a row |
 //!
 //! `leased` stands beside `current` instead of being an index on it: SQLite writes over a row of a
@@ -22,7 +24,7 @@
 //! replace it by the `undo` row of (`mod_revision`, key). `mod_revision` 0 in `undo` means that
 //! there was no row. Every undo row above the horizon exists, and every deletion above the horizon
 //! is in `current`, so this answers for every `r` at or above the horizon. What is at or below the
-//! horizon is removed in chunks.
+//! horizon is removed in chunks; what a pin needs of it moves to `pinned` (see `pinned.rs`).
 
 use std::path::Path;
 
@@ -37,7 +39,7 @@ use crate::state::StateError;
 
 /// The format of the database that this program writes, and the newest that it reads. Older ones
 /// are upgraded in place when they are opened.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// The program's version as stored beside the format, to name the program that wrote a newer one.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -85,6 +87,13 @@ const SCHEMA: &str = "
         revision INTEGER NOT NULL, key BLOB NOT NULL, deletes INTEGER NOT NULL,
         mod_revision INTEGER NOT NULL, create_revision INTEGER NOT NULL, version INTEGER NOT NULL,
         lease INTEGER, large INTEGER, value BLOB, PRIMARY KEY (revision, key)) WITHOUT ROWID;
+    CREATE TABLE pin (
+        revision INTEGER NOT NULL, lease INTEGER NOT NULL,
+        PRIMARY KEY (revision, lease)) WITHOUT ROWID;
+    CREATE TABLE pinned (
+        key BLOB NOT NULL, revision INTEGER NOT NULL,
+        mod_revision INTEGER NOT NULL, create_revision INTEGER NOT NULL, version INTEGER NOT NULL,
+        lease INTEGER, large INTEGER, value BLOB, PRIMARY KEY (key, revision)) WITHOUT ROWID;
     CREATE TABLE large_value (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
 ";
 

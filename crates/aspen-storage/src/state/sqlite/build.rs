@@ -13,7 +13,9 @@ use super::stored::{COLUMNS, Content, Stored};
 use super::view::View;
 use crate::state::fault_point::FaultPoint;
 use crate::state::snapshot::LostKey;
-use crate::state::{LeaseTerms, SnapshotFile, SnapshotHeader, SnapshotWriter, StateError};
+use crate::state::{
+    LeaseTerms, PinTable, SnapshotFile, SnapshotHeader, SnapshotWriter, StateError,
+};
 
 /// Streams one read transaction of the body into a snapshot file, and removes older ones. While it
 /// runs, the write-ahead log cannot be checkpointed past the transaction and grows with every
@@ -42,6 +44,7 @@ pub(super) fn build(core: &Core) -> Result<SnapshotFile, StateError> {
     each_lease(&connection, |lease, LeaseTerms { grant, ttl_ms }| {
         writer.row(&SnapshotRow::Lease { lease, grant, ttl_ms }.encode()?)
     })?;
+    pin_rows(&connection, &mut view, &registers.pins, &mut writer)?;
     let file = writer.finish()?;
     *core.snapshot.lock() = Some(file.clone());
     FaultPoint::SnapshotShown.reach();
@@ -97,6 +100,37 @@ fn undo_rows(
             before,
         };
         writer.row(&row.encode()?)?;
+    }
+    Ok(())
+}
+
+/// Pins, and what they need: what was kept for them, and what compaction is still to keep.
+fn pin_rows(
+    connection: &Connection,
+    view: &mut View<'_>,
+    pins: &PinTable,
+    writer: &mut SnapshotWriter,
+) -> Result<(), StateError> {
+    for (revision, lease) in pins.iter() {
+        writer.row(&SnapshotRow::Pin { revision, lease }.encode()?)?;
+    }
+    if pins.is_empty() {
+        return Ok(());
+    }
+    for table in ["pinned", "undo"] {
+        let sql = format!(
+            "SELECT revision, key, {COLUMNS} FROM {table} WHERE revision <= ? AND version > 0"
+        );
+        let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
+        let mut rows = select.query(params![revision_in(view.horizon)]).map_err(from_sql)?;
+        while let Some(row) = rows.next().map_err(from_sql)? {
+            let revision = revision_out(row.get(0).map_err(from_sql)?);
+            let state = Stored::from_row(row, 2).map_err(from_sql)?;
+            if pins.any_in(state.mod_revision, revision) {
+                let (key, state) = (key(row, 1)?, with_value(view, state)?);
+                writer.row(&SnapshotRow::Pinned { revision, key, state }.encode()?)?;
+            }
+        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ impl Head {
     /// The changes, when the head has all that are wanted; `None` when the body has some.
     pub(super) fn changes(&self, request: &ChangesRequest) -> Result<Option<Changes>, StateError> {
         let known = request.after.complete();
-        self.registers.resolve(Some(known.min(self.registers.revision)))?;
+        self.registers.readable().resolve_history(Some(known.min(self.registers.revision)))?;
         let until = request.until.min(self.registers.revision);
         if request.after >= WatchPosition::through(until) {
             return Ok(Some(Changes::none(request.after.clone())));
@@ -66,7 +66,7 @@ pub(super) fn read_changes(
 ) -> Result<Changes, StateError> {
     let body_revision = core.head.read().body_revision;
     let view = view.covering(body_revision)?;
-    view.check_readable(request.after.complete())?;
+    view.check_history(request.after.complete())?;
     let until = request.until.min(view.revision);
     let rows = rows(view, request, until)?;
     let all = rows.len() < request.visits_max;

@@ -11,7 +11,9 @@ use super::compact::compact_chunk;
 use super::core::Core;
 use super::head::Frozen;
 use super::install;
+use super::registers::Registers;
 use super::sql::from_sql;
+use super::sweep::Sweep;
 use super::write::write_frozen;
 use crate::state::fault_point::FaultPoint;
 use crate::state::{AppliedState, StateError};
@@ -52,11 +54,13 @@ pub(super) struct Flusher {
     writer: Option<Connection>,
     /// Pages written to the write-ahead log since the last checkpoint, at most.
     wal_pages: usize,
+    /// Removes what was kept for pins that have ended.
+    sweep: Sweep,
 }
 
 impl Flusher {
     pub(super) fn new(core: &Arc<Core>, writer: Connection) -> Self {
-        Self { core: Arc::downgrade(core), writer: Some(writer), wal_pages: 0 }
+        Self { core: Arc::downgrade(core), writer: Some(writer), wal_pages: 0, sweep: Sweep::new() }
     }
 
     /// One step of the flush thread.
@@ -86,6 +90,7 @@ impl Flusher {
             }
             FlushJob::Install(path, reply) => {
                 let result = install::install(core, &mut self.writer, &path);
+                self.sweep = Sweep::new();
                 self.report(core, |_| Ok(()));
                 let _ = reply.send(result);
             }
@@ -161,9 +166,14 @@ impl Flusher {
     /// Removes what the horizon has passed and copies the write-ahead log into the database.
     fn maintain(&mut self, core: &Core) -> Result<(), StateError> {
         let Some(writer) = &self.writer else { return Ok(()) };
-        let horizon = super::registers::Registers::load(writer)?.horizon;
+        let Registers { horizon, pins, .. } = Registers::load(writer)?;
         for _ in 0..CHUNKS_PER_FLUSH_MAX {
-            if core.is_full() || !compact_chunk(writer, horizon)? {
+            if core.is_full() || !compact_chunk(writer, horizon, &pins)? {
+                break;
+            }
+        }
+        for _ in 0..CHUNKS_PER_FLUSH_MAX {
+            if core.is_full() || !self.sweep.chunk(writer, &pins)? {
                 break;
             }
         }

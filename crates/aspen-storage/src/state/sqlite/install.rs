@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use aspen_core::{ClientId, GroupId, Key};
+use aspen_core::{ClientId, GroupId, Key, LeaseId, Revision};
 use bytes::Bytes;
 use rusqlite::Connection;
 
@@ -23,7 +23,7 @@ use super::sql::from_sql;
 use super::stored::{RowWriter, Stored};
 use crate::state::error::{from_io, sync_parent};
 use crate::state::fault_point::FaultPoint;
-use crate::state::{AppliedState, GroupState, LeaseTerms, SnapshotReader, StateError};
+use crate::state::{AppliedState, GroupState, LeaseTerms, PinTable, SnapshotReader, StateError};
 
 /// Installs a snapshot; runs on the flush thread, so that no flush is under way.
 pub(super) fn install(
@@ -73,13 +73,14 @@ pub(super) fn load(
     }
     remove(building)?;
     let connection = body::create(building, group)?;
-    Loader::new(&connection, reader.format())?.rows(&mut reader)?;
+    let pins = Loader::new(&connection, reader.format())?.rows(&mut reader)?;
     Registers {
         revision: header.revision,
         horizon: header.horizon,
         clock_ms: header.clock_ms,
         applied: header.applied.clone(),
         lease_grants: header.lease_grants,
+        pins,
     }
     .store(&connection)?;
     load_leases(&connection, header.lease_grants)?;
@@ -137,17 +138,22 @@ fn open(core: &Core, path: &Path) -> Result<Opened, StateError> {
     Ok(Opened { writer, applier, registers, group })
 }
 
-/// The registers with the sessions and leases.
+/// The registers with the sessions and leases. Every pin has its lease.
 pub(super) fn group_state(
     connection: &Connection,
     registers: &Registers,
 ) -> Result<GroupState, StateError> {
+    let leases = load_leases(connection, registers.lease_grants)?;
+    if let Some((pin, lease)) = registers.pins.iter().find(|it| !leases.contains_key(&it.1)) {
+        return Err(StateError::Corrupt(format!("revision {pin} is pinned to no lease: {lease}")));
+    }
     Ok(GroupState {
         revision: registers.revision,
         horizon: registers.horizon,
         clock_ms: registers.clock_ms,
         sessions: load_sessions(connection)?.into(),
-        leases: load_leases(connection, registers.lease_grants)?,
+        leases,
+        pins: registers.pins.clone(),
     })
 }
 
@@ -171,16 +177,18 @@ struct Loader<'c> {
     has_leases: bool,
     section: u8,
     last_key: Bytes,
+    pins: Vec<(Revision, LeaseId)>,
 }
 
 impl<'c> Loader<'c> {
     fn new(connection: &'c Connection, format: u32) -> Result<Self, StateError> {
         let rows = RowWriter::new(connection)?;
         let (has_leases, last_key) = (format > 1, Bytes::new());
-        Ok(Self { connection, rows, has_leases, section: 0, last_key })
+        Ok(Self { connection, rows, has_leases, section: 0, last_key, pins: Vec::new() })
     }
 
-    fn rows(&mut self, reader: &mut SnapshotReader) -> Result<(), StateError> {
+    /// Loads every row but the pins, which are answered.
+    fn rows(mut self, reader: &mut SnapshotReader) -> Result<PinTable, StateError> {
         while let Some(row) = reader.next_row()? {
             let row = SnapshotRow::decode(row)?;
             if row.section() < self.section {
@@ -190,7 +198,7 @@ impl<'c> Loader<'c> {
             self.row(row)?;
             FaultPoint::InstallRow.reach();
         }
-        Ok(())
+        Ok(self.pins.into_iter().collect())
     }
 
     fn row(&mut self, row: SnapshotRow) -> Result<(), StateError> {
@@ -216,6 +224,17 @@ impl<'c> Loader<'c> {
             SnapshotRow::Session { client, session } => self.session(client, &session),
             SnapshotRow::Lease { lease, grant, ttl_ms } => {
                 store_lease(self.connection, lease, LeaseTerms { grant, ttl_ms })
+            }
+            SnapshotRow::Pin { revision, lease } => {
+                self.pins.push((revision, lease));
+                Ok(())
+            }
+            SnapshotRow::Pinned { revision, key, state } => {
+                if state.mod_revision() >= revision {
+                    return Err(malformed("a pinned version runs backwards"));
+                }
+                let stored = self.store(&key, state)?;
+                self.rows.pinned(revision, &key, &stored)
             }
         }
     }

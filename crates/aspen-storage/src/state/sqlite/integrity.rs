@@ -109,6 +109,21 @@ const INVARIANTS: &[(&str, &str)] = &[
          (SELECT 1 FROM current c WHERE c.key = l.key AND c.lease = l.lease) LIMIT ?3",
         "a lease names a key that it does not have",
     ),
+    (
+        "SELECT CAST(revision AS BLOB) FROM pin WHERE revision > ?1 OR lease NOT IN \
+         (SELECT lease FROM lease) LIMIT ?3",
+        "a pin has no lease, or is ahead",
+    ),
+    (
+        "SELECT key FROM pinned WHERE mod_revision < 1 OR mod_revision >= revision \
+         OR revision > ?2 OR version < 1 LIMIT ?3",
+        "a version kept for pins is out of place",
+    ),
+    (
+        "SELECT key FROM pinned WHERE (value IS NULL) = (large IS NULL) OR (large IS NOT NULL \
+         AND large NOT IN (SELECT id FROM large_value)) LIMIT ?3",
+        "a version kept for pins has no value, or two",
+    ),
 ];
 
 fn own_check(connection: &Connection) -> Result<Vec<String>, StateError> {

@@ -1,4 +1,5 @@
-//! The group's registers and position as one row of the body, and its sessions as rows beside it.
+//! The group's registers and position as one row of the body, and its pins and sessions as rows
+//! beside it.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +7,13 @@ use aspen_core::{ClientId, LogIndex, Revision, codec};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::pin_rows::{load_pins, store_pins};
 use super::sql::{from_sql, revision_in, revision_out};
-use crate::state::{AppliedState, GroupState, Position, Session, StateError};
+use crate::state::readable::Readable;
+use crate::state::{AppliedState, GroupState, PinTable, Position, Session, StateError};
 
-/// What the register row holds: [`GroupState`] without its sessions and leases, and how far the
-/// state came.
+/// What readers need, and becomes durable as a whole: [`GroupState`] without its sessions and
+/// leases, and how far the state came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Registers {
     pub(super) revision: Revision,
@@ -19,6 +22,8 @@ pub(super) struct Registers {
     pub(super) applied: AppliedState,
     /// How many leases the group has ever granted.
     pub(super) lease_grants: u64,
+    /// Revisions that may be read below the horizon too.
+    pub(super) pins: PinTable,
 }
 
 impl Registers {
@@ -29,13 +34,18 @@ impl Registers {
             clock_ms: group.clock_ms,
             applied: applied.clone(),
             lease_grants: group.leases.grants(),
+            pins: group.pins.clone(),
         }
     }
 
     /// The revision that a read at `at` reads.
     pub(super) fn resolve(&self, at: Option<Revision>) -> Result<Revision, StateError> {
-        let (revision, horizon) = (self.revision, self.horizon);
-        GroupState { revision, horizon, ..GroupState::default() }.resolve(at)
+        self.readable().resolve(at)
+    }
+
+    /// Which revisions may be read.
+    pub(super) fn readable(&self) -> Readable<'_> {
+        Readable { revision: self.revision, horizon: self.horizon, pins: &self.pins }
     }
 
     pub(super) fn load(connection: &Connection) -> Result<Self, StateError> {
@@ -46,7 +56,8 @@ impl Registers {
                  FROM register WHERE one = 1",
             )
             .map_err(from_sql)?;
-        select.query_row([], from_row).map_err(from_sql)
+        let registers = select.query_row([], from_row).map_err(from_sql)?;
+        Ok(Self { pins: load_pins(connection)?, ..registers })
     }
 
     pub(super) fn store(&self, connection: &Connection) -> Result<(), StateError> {
@@ -68,7 +79,7 @@ impl Registers {
                 ])
             })
             .map_err(from_sql)?;
-        Ok(())
+        store_pins(connection, &self.pins)
     }
 }
 
@@ -88,6 +99,7 @@ fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Registers> {
             membership: membership.zip(members.map(Bytes::from)),
         },
         lease_grants: row.get::<_, i64>(8)?.cast_unsigned(),
+        pins: PinTable::default(),
     })
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A row is an encoded [`SnapshotRow`]. All `Current` rows come first, in the order of keys; then
 //! all `Undo` rows, in the order of revision and key; then all `Session` rows; then, since format
-//! 2, all `Lease` rows. History above the
-//! horizon is part of the replicated state (it decides whether a range conflict can be checked), so
-//! a snapshot carries it: a replica that installs one can answer for the same revisions.
+//! 2, all `Lease` rows, and, since format 3, all `Pin` and then all `Pinned` rows. History above
+//! the horizon is part of the replicated state (it decides whether a range conflict can be
+//! checked), so a snapshot carries it: a replica that installs one can answer for the same
+//! revisions, pinned ones included.
 
 use aspen_core::{ClientId, LeaseId, Revision, Value, codec};
 use bytes::Bytes;
@@ -24,6 +25,10 @@ pub(super) enum SnapshotRow {
     Session { client: ClientId, session: Bytes },
     /// A lease: which grant made it, and its TTL.
     Lease { lease: LeaseId, grant: u64, ttl_ms: u64 },
+    /// A revision that is pinned, and the lease that holds it.
+    Pin { revision: Revision, lease: LeaseId },
+    /// What a key was before `revision`, not above the horizon, changed it, for the pins between.
+    Pinned { revision: Revision, key: Bytes, state: RowState },
 }
 
 /// A key's state; `version` 0 is a deletion.
@@ -81,6 +86,8 @@ impl SnapshotRow {
             Self::Undo { .. } => 1,
             Self::Session { .. } => 2,
             Self::Lease { .. } => 3,
+            Self::Pin { .. } => 4,
+            Self::Pinned { .. } => 5,
         }
     }
 }

@@ -98,6 +98,7 @@ pub(super) struct RowWriter<'c> {
     connection: &'c Connection,
     current: CachedStatement<'c>,
     undo: CachedStatement<'c>,
+    pinned: CachedStatement<'c>,
     large: CachedStatement<'c>,
     large_delete: CachedStatement<'c>,
     attach: CachedStatement<'c>,
@@ -111,6 +112,7 @@ impl<'c> RowWriter<'c> {
             connection,
             current: prepare("REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?)")?,
             undo: prepare("REPLACE INTO undo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
+            pinned: prepare("REPLACE INTO pinned VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?,
             large: prepare("INSERT INTO large_value (value) VALUES (?)")?,
             large_delete: prepare("DELETE FROM large_value WHERE id = ?")?,
             attach: prepare("REPLACE INTO leased VALUES (?, ?)")?,
@@ -200,6 +202,28 @@ impl<'c> RowWriter<'c> {
                 before.and_then(|state| lease_in(state.lease)),
                 before.and_then(Stored::large),
                 before.and_then(inline),
+            ])
+            .map_err(from_sql)?;
+        Ok(())
+    }
+
+    /// Keeps what a key was before `revision` changed it, for pins.
+    pub(super) fn pinned(
+        &mut self,
+        revision: Revision,
+        key: &[u8],
+        state: &Stored,
+    ) -> Result<(), StateError> {
+        self.pinned
+            .execute(params![
+                key,
+                revision_in(revision),
+                revision_in(state.mod_revision),
+                revision_in(state.create_revision),
+                state.version.cast_signed(),
+                lease_in(state.lease),
+                state.large(),
+                inline(state),
             ])
             .map_err(from_sql)?;
         Ok(())

@@ -4,6 +4,7 @@ mod concurrency;
 mod crash;
 mod files;
 mod model;
+mod pins;
 mod query;
 mod snapshots;
 mod support;

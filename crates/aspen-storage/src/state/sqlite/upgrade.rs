@@ -18,6 +18,17 @@ const FROM_1: &str = "
     UPDATE current SET lease = NULL WHERE lease IS NOT NULL;
 ";
 
+/// What format 3 adds to format 2: pins.
+const FROM_2: &str = "
+    CREATE TABLE pin (
+        revision INTEGER NOT NULL, lease INTEGER NOT NULL,
+        PRIMARY KEY (revision, lease)) WITHOUT ROWID;
+    CREATE TABLE pinned (
+        key BLOB NOT NULL, revision INTEGER NOT NULL,
+        mod_revision INTEGER NOT NULL, create_revision INTEGER NOT NULL, version INTEGER NOT NULL,
+        lease INTEGER, large INTEGER, value BLOB, PRIMARY KEY (key, revision)) WITHOUT ROWID;
+";
+
 /// Upgrades a database in one transaction; nothing happens to one of the present format.
 pub(super) fn upgrade(connection: &Connection, format: u32) -> Result<(), StateError> {
     if format == STATE_FORMAT {
@@ -34,6 +45,9 @@ pub(super) fn upgrade_in_transaction(
 ) -> Result<(), StateError> {
     if format < 2 {
         connection.execute_batch(FROM_1).map_err(from_sql)?;
+    }
+    if format < 3 {
+        connection.execute_batch(FROM_2).map_err(from_sql)?;
     }
     let update = "UPDATE meta SET value = ? WHERE name = ?";
     connection.execute(update, (STATE_FORMAT, "format")).map_err(from_sql)?;

@@ -4,6 +4,7 @@ use aspen_core::{Key, KeyRange, LeaseId, Revision, ScanOrder};
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use super::pinned::is_pinned;
 use super::sql::{from_sql, lease_in, lease_out, revision_in, revision_out};
 use super::stored::{COLUMNS, COLUMNS_BARE, Content, Stored};
 use crate::state::{StateError, Summary, Version};
@@ -12,7 +13,7 @@ use crate::state::{StateError, Summary, Version};
 pub(super) type Visit<'a> = dyn FnMut(&[u8], Version) -> Result<bool, StateError> + 'a;
 
 /// One read transaction on the body. It sees one state of it, at `revision`, and can answer for
-/// every revision from the body's horizon on.
+/// every revision from the body's horizon on, and for those that are pinned.
 pub(super) struct View<'c> {
     connection: &'c Connection,
     current: CachedStatement<'c>,
@@ -21,7 +22,7 @@ pub(super) struct View<'c> {
     large: CachedStatement<'c>,
     /// The last revision in the body.
     pub(super) revision: Revision,
-    /// The oldest revision that the body can answer for.
+    /// The oldest revision from which on the body can answer for all.
     pub(super) horizon: Revision,
 }
 
@@ -62,11 +63,25 @@ impl<'c> View<'c> {
     /// A key's version at a revision.
     pub(super) fn at(&mut self, key: &[u8], at: Revision) -> Result<Option<Version>, StateError> {
         self.check_readable(at)?;
-        let newest = self.newest(key)?;
-        match self.walk_back(key, newest, at)? {
+        match self.state_at(key, at)? {
             None => Ok(None),
             Some(state) => self.version(state).map(Some),
         }
+    }
+
+    /// A key's row at a revision that can be read.
+    pub(super) fn state_at(
+        &mut self,
+        key: &[u8],
+        at: Revision,
+    ) -> Result<Option<Stored>, StateError> {
+        if at < self.horizon
+            && let Some(kept) = self.kept_for_pin(key, at)?
+        {
+            return Ok(Some(kept));
+        }
+        let newest = self.newest(key)?;
+        self.walk_back(key, newest, at)
     }
 
     /// A key's row in `current`.
@@ -105,6 +120,14 @@ impl<'c> View<'c> {
 
     /// Whether the body can answer for a revision.
     pub(super) fn check_readable(&self, at: Revision) -> Result<(), StateError> {
+        match at < self.horizon && is_pinned(self.connection, at)? {
+            true => Ok(()),
+            false => self.check_history(at),
+        }
+    }
+
+    /// Whether the body knows all that came after a revision.
+    pub(super) fn check_history(&self, at: Revision) -> Result<(), StateError> {
         match at < self.horizon {
             true => Err(StateError::Compacted { requested: at, horizon: self.horizon }),
             false => Ok(()),
@@ -124,8 +147,14 @@ impl<'c> View<'c> {
                 .undo
                 .query_row(params![revision_in(changed), key], |row| Stored::from_row(row, 0))
                 .optional()
-                .map_err(from_sql)?
-                .ok_or_else(|| broken_history(key, changed))?;
+                .map_err(from_sql)?;
+            let Some(before) = before else {
+                // Below the horizon compaction has been here.
+                return match changed <= self.horizon {
+                    true => Ok(None),
+                    false => Err(broken_history(key, changed)),
+                };
+            };
             // A key goes back in time at every step, or this would never end.
             if before.mod_revision >= changed {
                 return Err(broken_history(key, changed));
@@ -143,6 +172,18 @@ impl<'c> View<'c> {
             Content::Large(id) => self.large_value(*id)?,
         };
         state.into_version(value)
+    }
+
+    /// A state as a version, whose value is left empty unless it is wanted.
+    pub(super) fn version_of(
+        &mut self,
+        state: Stored,
+        with_value: bool,
+    ) -> Result<Version, StateError> {
+        match with_value {
+            true => self.version(state),
+            false => state.into_version(Bytes::new()),
+        }
     }
 
     /// A value that stands apart.
@@ -167,6 +208,9 @@ impl<'c> View<'c> {
         visit: &mut Visit<'_>,
     ) -> Result<(), StateError> {
         self.check_readable(at)?;
+        if at < self.horizon {
+            return self.pinned_range(range, order, at, with_values, visit);
+        }
         let connection = self.connection;
         let sql = range_sql(range, order, with_values);
         let mut select = connection.prepare_cached(&sql).map_err(from_sql)?;
@@ -180,10 +224,7 @@ impl<'c> View<'c> {
             let key = key.as_blob().map_err(|error| StateError::Corrupt(error.to_string()))?;
             let state = Stored::from_row(row, 1).map_err(from_sql)?;
             let Some(state) = self.walk_back(key, Some(state), at)? else { continue };
-            let version = match with_values {
-                true => self.version(state)?,
-                false => state.into_version(Bytes::new())?,
-            };
+            let version = self.version_of(state, with_values)?;
             if !visit(key, version)? {
                 break;
             }

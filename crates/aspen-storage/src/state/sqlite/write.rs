@@ -55,7 +55,8 @@ fn write_layer(
     frozen: &Frozen,
     known: &Known<'_>,
 ) -> Result<(), StateError> {
-    let mut writer = LayerWriter::new(connection, frozen.registers.horizon, known)?;
+    let Registers { horizon, pins, .. } = &frozen.registers;
+    let mut writer = LayerWriter::new(connection, pins.floor(*horizon), known)?;
     for (key, chain) in &frozen.layer.keys {
         writer.key(key, chain)?;
     }
@@ -75,14 +76,16 @@ struct LayerWriter<'a> {
     select: rusqlite::CachedStatement<'a>,
     delete: rusqlite::CachedStatement<'a>,
     known: &'a Known<'a>,
-    horizon: Revision,
+    /// Every change above it gets an undo row: the horizon, or the lowest pin below it. What lies
+    /// between the two is for compaction to sort out.
+    floor: Revision,
     undo: Vec<Undo<'a>>,
 }
 
 impl<'a> LayerWriter<'a> {
     fn new(
         connection: &'a Connection,
-        horizon: Revision,
+        floor: Revision,
         known: &'a Known<'a>,
     ) -> Result<Self, StateError> {
         let prepare = |sql: &str| connection.prepare_cached(sql).map_err(from_sql);
@@ -91,7 +94,7 @@ impl<'a> LayerWriter<'a> {
             select: prepare(&format!("SELECT {COLUMNS} FROM current WHERE key = ?"))?,
             delete: prepare("DELETE FROM current WHERE key = ?")?,
             known,
-            horizon,
+            floor,
             undo: Vec::new(),
         })
     }
@@ -105,7 +108,7 @@ impl<'a> LayerWriter<'a> {
         row.optional().map_err(from_sql)
     }
 
-    /// Writes a key's newest version, and notes what each of its changes above the horizon undoes.
+    /// Writes a key's newest version, and notes what each of its changes above the floor undoes.
     fn key(&mut self, key: &'a Key, chain: &Chain) -> Result<(), StateError> {
         let bytes = key.as_bytes();
         let mut before = self.stored(key)?;
@@ -116,20 +119,20 @@ impl<'a> LayerWriter<'a> {
         let mut versions = chain.versions().peekable();
         while let Some(version) = versions.next() {
             let changed = version.mod_revision;
-            if changed > self.horizon {
+            if changed > self.floor {
                 let (deletes, before) = (version.live.is_none(), before.take());
                 self.undo.push(Undo { revision: changed, key, deletes, before });
             } else if let Some(id) = before.take().and_then(|state| state.large()) {
                 self.rows.remove_large(id)?;
             }
             let superseded_at = versions.peek().map(|next| next.mod_revision);
-            // Nobody can read a version that was superseded at or below the horizon.
-            if superseded_at.is_none_or(|at| at > self.horizon) {
+            // Nobody can read a version that was superseded at or below the floor.
+            if superseded_at.is_none_or(|at| at > self.floor) {
                 before = Some(self.rows.store(bytes, version)?);
             }
         }
         match before {
-            Some(state) if state.is_deletion() && state.mod_revision <= self.horizon => {
+            Some(state) if state.is_deletion() && state.mod_revision <= self.floor => {
                 if existed {
                     self.delete.execute([bytes]).map_err(from_sql)?;
                 }

@@ -31,7 +31,8 @@ async fn drive(seed: u64, keys: u32, steps: u32) {
         }
     }
     assert_eq!(machine.check_integrity().await.unwrap(), Vec::<String>::new());
-    for at in model.group().horizon.get()..=model.group().revision.get() {
+    let pinned = model.group().pins.iter().map(|(revision, _)| revision.get());
+    for at in pinned.chain(model.group().horizon.get()..=model.group().revision.get()) {
         compare(&machine, &model, &mut work, Some(Revision::new(at))).await;
     }
 }

@@ -71,11 +71,19 @@ pub(super) struct Work {
     index: u64,
     sequence: u64,
     keys: u32,
+    /// The state's, when the last entry was made.
+    revision: Revision,
 }
 
 impl Work {
     pub(super) fn new(seed: u64, keys: u32) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), index: 0, sequence: 0, keys }
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            index: 0,
+            sequence: 0,
+            keys,
+            revision: Revision::ZERO,
+        }
     }
 
     pub(super) fn number(&mut self, below: u32) -> u32 {
@@ -166,7 +174,8 @@ impl Work {
     }
 
     fn lease_command(&mut self) -> Proposal {
-        let command = match self.number(4) {
+        let command = match self.number(7) {
+            4.. => self.pin_command(),
             0 => {
                 let lease = self.lease();
                 let grants = (0..200).map(|grant| ExpiringLease { lease, grant });
@@ -177,8 +186,15 @@ impl Work {
         Proposal { session: None, command }
     }
 
+    fn pin_command(&mut self) -> Command {
+        let back = u64::from(self.number(30));
+        let revision = self.revision.get().checked_sub(back).map(Revision::new);
+        Command::PinRevision { lease: self.lease(), revision }
+    }
+
     pub(super) fn entry(&mut self, revision: Revision) -> Entry {
         self.index += 1;
+        self.revision = revision;
         match self.number(20) {
             0 => Entry { position: position(self.index), payload: EntryPayload::Blank },
             1 => Entry {
@@ -250,8 +266,13 @@ fn same<T: PartialEq + std::fmt::Debug, E: std::fmt::Display>(
 /// A revision that may be read: often the newest, else anything down to below the horizon.
 pub(super) fn some_revision(model: &MemoryTables, work: &mut Work) -> Option<Revision> {
     let (horizon, current) = (model.group().horizon.get(), model.group().revision.get());
-    match work.number(3) {
+    let pins = &model.group().pins;
+    match work.number(5) {
         0 => None,
+        1 | 2 if !pins.is_empty() => {
+            let number = work.number(u32::try_from(pins.len()).unwrap()) as usize;
+            pins.iter().nth(number).map(|(revision, _)| revision)
+        }
         _ => {
             let span = u32::try_from(current - horizon).unwrap() + 3;
             Some(Revision::new((horizon + u64::from(work.number(span))).saturating_sub(1)))

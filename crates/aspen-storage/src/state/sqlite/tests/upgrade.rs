@@ -1,4 +1,4 @@
-//! Databases of format 1, which knew no leases.
+//! Databases of format 1, which knew no leases, and of format 2, which knew no pins.
 
 use std::path::Path;
 
@@ -20,7 +20,8 @@ async fn old_state(dir: &Path) {
     let database = Connection::open(dir.join("state-1.db")).unwrap();
     database
         .execute_batch(
-            "ALTER TABLE register DROP COLUMN lease_grants; DROP TABLE lease; DROP TABLE leased;
+            "DROP TABLE pin; DROP TABLE pinned;
+             ALTER TABLE register DROP COLUMN lease_grants; DROP TABLE lease; DROP TABLE leased;
              UPDATE current SET lease = 7 WHERE key = CAST('key-00002' AS BLOB);
              UPDATE meta SET value = 1 WHERE name = 'format';",
         )
@@ -70,6 +71,38 @@ async fn an_old_state_is_upgraded_when_it_is_opened() {
     drop(machine);
     assert_eq!(check_dir(dir.path()).unwrap(), Vec::<String>::new());
     assert_eq!(open(dir.path()).revision(), Revision::new(3));
+}
+
+#[tokio::test]
+async fn a_state_of_format_2_has_pins_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let machine = open(dir.path());
+    let lease = LeaseId::new(7);
+    let grant = plain(Command::GrantLease { lease, ttl_ms: 1_000 });
+    let put_old = transaction(vec![put(1, "old")]);
+    machine.apply(vec![entry(1, vec![grant, put_old])]).await.unwrap();
+    machine.close().await.unwrap();
+    drop(machine);
+    Connection::open(dir.path().join("state-1.db"))
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE pin; DROP TABLE pinned; UPDATE meta SET value = 2 WHERE name = 'format';",
+        )
+        .unwrap();
+    assert_eq!(check_dir(dir.path()).unwrap(), Vec::<String>::new());
+    let machine = open(dir.path());
+    assert_eq!(format(dir.path()), STATE_FORMAT);
+    let (old, new) = (Revision::new(1), Revision::new(2));
+    let proposals = vec![
+        plain(Command::PinRevision { lease, revision: None }),
+        transaction(vec![put(1, "new")]),
+        plain(Command::Compact { horizon: new }),
+    ];
+    let replies = machine.apply(vec![entry(2, proposals)]).await.unwrap().remove(0);
+    assert_eq!(replies[0], Reply::RevisionPinned { revision: old });
+    machine.flush().await.unwrap();
+    let found = machine.read(vec![(vec![key(1)], Some(old))]).await.remove(0).unwrap();
+    assert_eq!(found.values[0].as_ref().unwrap().value, Value::try_from("old").unwrap());
 }
 
 #[tokio::test]

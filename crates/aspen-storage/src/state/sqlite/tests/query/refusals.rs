@@ -53,12 +53,14 @@ async fn nothing_is_written_attached_or_set() {
 }
 
 /// The body's tables, SQLite's own, and those that are functions of the database.
-const INTERNAL: [&str; 15] = [
+const INTERNAL: [&str; 17] = [
     "meta",
     "register",
     "session",
     "lease",
     "leased",
+    "pin",
+    "pinned",
     "current",
     "undo",
     "large_value",
