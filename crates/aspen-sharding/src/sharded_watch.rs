@@ -5,7 +5,7 @@
 
 use aspen_core::{
     Consistency, ErrorKind, InvalidRequest, KeyValueStore, ReadError, ReadRequest, Revision,
-    ShardId, Watch, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate,
+    ShardId, Watch, WatchBatch, WatchError, WatchRequest, WatchSource, WatchStream, WatchUpdate,
 };
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
@@ -195,9 +195,9 @@ struct Merged(ShardedWatchStream);
 
 #[async_trait]
 impl WatchSource for Merged {
-    async fn next(&mut self) -> Result<WatchUpdate, WatchError> {
+    async fn next_batch(&mut self) -> Result<WatchBatch, WatchError> {
         match self.0.next().await {
-            Ok(update) => Ok(update.update),
+            Ok(update) => Ok(vec![update.update].into()),
             Err(failed) => Err(failed.error),
         }
     }
