@@ -112,8 +112,8 @@ fn waiting(shard: ShardId, mut stream: WatchStream) -> Waiting {
 }
 
 impl<S: KeyValueStore + Watch + ?Sized> ShardedStore<S> {
-    /// Watches a range in all its shards: what changes after these revisions, or after the call. Once
-    /// it returns, every change made after it returned will be told.
+    /// Watches a range in all its shards: what changes after these revisions, or after the call.
+    /// Once it returns, every change made after it returned will be told.
     ///
     /// # Errors
     /// As [`Watch::watch`] of a shard; `Invalid` when `after` has no revision of a shard of the

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::TransactionError;
 
 /// Reads of a store at the revision of the first of them, which is linearizable. Of a store of
-/// several shards they read the one that the first read, since its revision means nothing elsewhere.
+/// several shards they read the one that the first read, whose revision means nothing elsewhere.
 pub(crate) struct StoredReads {
     store: Arc<dyn KeyValueStore>,
     /// The shard of all reads, once one was begun in a store of several.

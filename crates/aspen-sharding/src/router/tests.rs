@@ -109,7 +109,8 @@ proptest! {
         key in bytes(),
         count in 1..=256_u16,
     ) {
-        let (router, range) = (router(count), KeyRange { start: start.into(), end: end.map(Into::into) });
+        let range = KeyRange { start: start.into(), end: end.map(Into::into) };
+        let router = router(count);
         let shards = router.shards_for_range(&range);
         prop_assert!(!shards.is_empty());
         prop_assert!(!range.contains(&key) || shards.contains(router.shard_for_key(&key)));

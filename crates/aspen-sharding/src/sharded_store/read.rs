@@ -32,8 +32,8 @@ struct Answer {
 }
 
 impl<S: KeyValueStore + ?Sized> ShardedStore<S> {
-    /// Reads keys as [`KeyValueStore::read`], and answers the revision of each shard that was asked.
-    /// A request that names no key asks every shard: it is how to learn where they all are.
+    /// Reads keys as [`KeyValueStore::read`], and answers the revision of each shard that was
+    /// asked. A request that names no key asks every shard: it is how to learn where they all are.
     ///
     /// # Errors
     /// As [`KeyValueStore::read`].

@@ -17,8 +17,8 @@ pub struct ShardedPage {
 }
 
 impl<S: KeyValueStore + ?Sized> ShardedStore<S> {
-    /// Reads a page as [`KeyValueStore::scan`], and answers the revision of each shard of the range.
-    /// Its cursors and those of [`KeyValueStore::scan`] are the same.
+    /// Reads a page as [`KeyValueStore::scan`], and answers the revision of each shard of the
+    /// range. Its cursors and those of [`KeyValueStore::scan`] are the same.
     ///
     /// # Errors
     /// As [`KeyValueStore::scan`].

@@ -90,7 +90,10 @@ fn what_is_no_topology_is_refused() {
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded(count in 1..=256_u16, ids in prop::collection::btree_set(1..99_u64, 1..=7)) {
+    fn what_is_encoded_is_decoded(
+        count in 1..=256_u16,
+        ids in prop::collection::btree_set(1..99_u64, 1..=7),
+    ) {
         let ids: Vec<u64> = ids.into_iter().collect();
         let topology = founding(count, &ids);
         prop_assert_eq!(Topology::decode(&topology.encode().unwrap()).unwrap(), topology);
