@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Key;
 
-/// The keys in `[start, end)`, ordered as bytes; no `end` means "to the last key". Ranges themselves
-/// are ordered by their starts; among the same starts one without an end comes first.
+/// The keys in `[start, end)`, ordered as bytes; no `end` means "to the last key". Ranges
+/// themselves are ordered by their starts; among the same starts one without an end comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyRange {
     /// The first key, inclusive; empty means from the first key of all.
