@@ -94,7 +94,7 @@ impl Watching {
                 ..WatchRequest::new(self.range()).from(from)
             };
             let previous = request.previous;
-            let mut beside = self.beside(context, &request).await;
+            let mut beside = Beside::open(context, &request).await;
             let Ok(mut stream) = context.watch.watch(request).await else { continue };
             let mut segment = Segment::after(snapshot.revision);
             let mut replay = Replay::new(snapshot, previous);
@@ -125,19 +125,6 @@ impl Watching {
             self.segments.lock().extend(beside.and_then(Beside::into_segment));
         }
         Ok(())
-    }
-
-    /// Another watch of the same keys by the same client, now and then: from the same revision, or
-    /// from the present on.
-    async fn beside(&self, context: &Context, request: &WatchRequest) -> Option<Beside> {
-        let request = match context.random.below(3) {
-            0 => return None,
-            1 => request.clone(),
-            _ => WatchRequest { from: None, ..request.clone() },
-        };
-        let from = request.from;
-        let stream = context.watch.watch(request).await.ok()?;
-        Some(Beside::new(stream, from))
     }
 
     /// Watches from the present until everything up to a revision was told.

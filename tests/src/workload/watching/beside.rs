@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use aspen_core::{Revision, WatchStream, WatchUpdate, runtime};
+use aspen_core::{Revision, WatchRequest, WatchStream, WatchUpdate, runtime};
 
+use super::super::Context;
 use super::ended;
 use super::segment::Segment;
 use crate::check::Violation;
@@ -19,10 +20,17 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// A watch that tells everything from a revision on; `None`: from the present on.
-    pub(super) fn new(stream: WatchStream, from: Option<Revision>) -> Self {
+    /// Now and then opens a watch like another: from the same revision, or from the present on.
+    pub(super) async fn open(context: &Context, request: &WatchRequest) -> Option<Self> {
+        let from = match context.random.below(3) {
+            0 => return None,
+            1 => request.from,
+            _ => None,
+        };
+        let request = WatchRequest { from, ..request.clone() };
+        let stream = context.watch.watch(request).await.ok()?;
         let segment = from.map(|from| Segment::after(before(from)));
-        Self { stream: Some(stream), segment }
+        Some(Self { stream: Some(stream), segment })
     }
 
     /// Takes the next batch, if there is one.
