@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aspen_core::{KeyRange, KeyValueStore, ScanRequest, Value};
+use aspen_core::{KeyRange, ScanRequest, Value};
 use aspen_layers::directory::{Directory, DirectoryError, DirectoryLayer};
 use aspen_txn::{Database, Transaction};
 use proptest::collection::vec;
