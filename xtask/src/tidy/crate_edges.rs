@@ -36,7 +36,15 @@ const EDGES: &[(&str, &[&str])] = &[
     // It bombards what takes bytes from outside, wherever that is.
     (
         "aspen-fuzz",
-        &["aspen-core", "aspen-storage", "aspen-raft", "aspen-net", "aspen-node", "aspen-cli"],
+        &[
+            "aspen-core",
+            "aspen-layers",
+            "aspen-storage",
+            "aspen-raft",
+            "aspen-net",
+            "aspen-node",
+            "aspen-cli",
+        ],
     ),
 ];
 
