@@ -14,14 +14,11 @@
 //! The check must be on *changes*, not on what the key is at the commit: an allocation may take the
 //! number and another begin the next window, which forgets it, and the key would be absent again.
 
-use std::sync::Arc;
-
 use aspen_core::runtime::random_u64;
 use aspen_core::{AtomicOperation, KeyRange, Value};
 use aspen_txn::{RangeQuery, Transaction};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use tokio::sync::Mutex;
 
 use super::DirectoryError;
 use crate::subspace::Subspace;
@@ -36,20 +33,16 @@ const ALLOCATION_TRIES_MAX: usize = 64;
 pub(super) struct Allocator {
     counters: Subspace,
     recent: Subspace,
-    /// Two allocations within one transaction must not choose at once: none of them would see that
-    /// the other takes its number.
-    turn: Arc<Mutex<()>>,
 }
 
 impl Allocator {
     pub(super) fn new(subspace: &Subspace) -> Result<Self, PackError> {
-        let (counters, recent) = (subspace.nested(&(0,))?, subspace.nested(&(1,))?);
-        Ok(Self { counters, recent, turn: Arc::default() })
+        Ok(Self { counters: subspace.nested(&(0,))?, recent: subspace.nested(&(1,))? })
     }
 
-    /// A number that is nobody else's, packed.
+    /// A number that is nobody else's, packed. Allocations of one transaction must come one after
+    /// another: of two at once none would see that the other takes its number.
     pub(super) async fn allocate(&self, tx: &Transaction) -> Result<Bytes, DirectoryError> {
-        let _turn = self.turn.lock().await;
         let mut start = self.newest_window(tx).await?;
         loop {
             let window = window_len(start);

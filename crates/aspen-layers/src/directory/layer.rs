@@ -1,8 +1,11 @@
 //! All directories of a store.
 
+use std::sync::Arc;
+
 use aspen_core::{KeyRange, Value};
 use aspen_txn::Transaction;
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use super::allocator::Allocator;
 use super::nodes::{Node, Nodes};
@@ -16,8 +19,9 @@ const PARTITION_LAYER: &[u8] = b"partition";
 
 /// All directories under one subspace of nodes. Clones are the same layer.
 ///
-/// Layers of the same subspaces see the same directories. Within one transaction, operations that
-/// run at once must go through one layer and its clones; with several transactions, anything goes.
+/// Layers of the same subspaces see the same directories. A layer and its clones change directories
+/// one after another. Changes of one transaction must go through one layer; those of different
+/// transactions need not.
 #[derive(Clone, Debug)]
 pub struct DirectoryLayer {
     nodes: Nodes,
@@ -25,6 +29,9 @@ pub struct DirectoryLayer {
     prefixes_by_hand: bool,
     allocator: Allocator,
     root: Node,
+    /// Changes come one after another: of two within one transaction none would see what the other
+    /// is about to write, and a directory that both need would be created twice.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Which of opening and creating is wanted.
@@ -59,7 +66,8 @@ impl DirectoryLayer {
         let root = nodes.root()?;
         root.version_key()?;
         let allocator = Allocator::new(&root.allocator()?)?;
-        Ok(Self { nodes, content, prefixes_by_hand: false, allocator, root })
+        let turn = Arc::default();
+        Ok(Self { nodes, content, prefixes_by_hand: false, allocator, root, turn })
     }
 
     /// The same directories, with [`DirectoryLayer::create_with_prefix`] allowed.
@@ -138,6 +146,7 @@ impl DirectoryLayer {
         to: impl IntoIterator<Item: AsRef<str>>,
     ) -> Result<Directory, DirectoryError> {
         let (from, to) = (names(from), names(to));
+        let _turn = self.turn.lock().await;
         check_version(tx, &self.root, Access::Write).await?;
         let (Some((old_name, old_parent)), Some((new_name, new_parent))) =
             (from.split_last(), to.split_last())
@@ -217,6 +226,7 @@ impl DirectoryLayer {
         path: impl IntoIterator<Item: AsRef<str>>,
     ) -> Result<bool, DirectoryError> {
         let path = names(path);
+        let _turn = self.turn.lock().await;
         check_version(tx, &self.root, Access::Write).await?;
         let (name, parent) = path.split_last().ok_or(DirectoryError::Root)?;
         let Some(node) = self.find(tx, &path).await? else { return Ok(false) };
@@ -250,16 +260,22 @@ impl DirectoryLayer {
         if path.is_empty() {
             return Err(DirectoryError::Root);
         }
-        match self.find(tx, &path).await? {
-            Some(_) if mode == Mode::Create => Err(DirectoryError::Exists { path }),
-            None if mode == Mode::Open => Err(DirectoryError::Missing { path }),
-            Some(node) => {
-                let found = node.layer(tx).await?;
-                check_layer(&path, layer, &found)?;
-                Ok(directory(path, found, node))
-            }
-            None => self.create_path(tx, path, layer, prefix).await,
+        let mut found = self.find(tx, &path).await?;
+        if found.is_none() && mode == Mode::Open {
+            return Err(DirectoryError::Missing { path });
         }
+        let mut turn = None;
+        if found.is_none() {
+            turn = Some(self.turn.lock().await);
+            found = self.find(tx, &path).await?;
+        }
+        let result = match found {
+            Some(_) if mode == Mode::Create => Err(DirectoryError::Exists { path }),
+            Some(node) => opened(tx, path, layer, node).await,
+            None => self.create_path(tx, path, layer, prefix).await,
+        };
+        drop(turn);
+        result
     }
 
     /// Creates what is missing of a path.
@@ -331,6 +347,17 @@ impl DirectoryLayer {
         let found = self.find(tx, path).await?;
         found.ok_or_else(|| DirectoryError::Missing { path: path.to_vec() })
     }
+}
+
+async fn opened(
+    tx: &Transaction,
+    path: Vec<String>,
+    layer: &[u8],
+    node: Node,
+) -> Result<Directory, DirectoryError> {
+    let found = node.layer(tx).await?;
+    check_layer(&path, layer, &found)?;
+    Ok(directory(path, found, node))
 }
 
 fn check_layer(path: &[String], expected: &[u8], found: &[u8]) -> Result<(), DirectoryError> {

@@ -1,13 +1,15 @@
 //! Prefixes that the layer allocates: none twice, none the beginning of another.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aspen_core::{KeyValueStore, Value};
 use aspen_layers::directory::{DirectoryError, DirectoryLayer};
+use aspen_txn::Database;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use crate::support::{commits, create, key, store, stored};
+use crate::support::{Yielding, commits, create, key, store, stored};
 
 /// Sorted, a prefix that begins others comes right before one of them.
 fn assert_apart(prefixes: &[Bytes]) {
@@ -47,19 +49,33 @@ async fn transactions_that_run_at_once_get_different_prefixes() {
     assert_apart(&prefixes);
 }
 
+/// They allocate different prefixes, and create the directory above them once.
 #[tokio::test]
 async fn one_transaction_can_create_many_at_once() {
-    let (_, database) = store();
+    let database = Database::new(Arc::new(Yielding::default()));
     let layer = DirectoryLayer::new();
     let tx = database.begin();
-    let names: Vec<String> = (0..80).map(|number| format!("d{number}")).collect();
-    let created = join_all(names.iter().map(|name| layer.create(&tx, [name], b""))).await;
+    let names: Vec<String> = (0..40).map(|number| format!("d{number}")).collect();
+    let created = join_all(names.iter().map(|name| layer.create(&tx, ["p", name], b""))).await;
     assert!(commits(&tx).await);
-    let prefixes: Vec<_> =
+    let mut prefixes: Vec<_> =
         created.into_iter().map(|it| it.unwrap().subspace().prefix().clone()).collect();
-    assert_apart(&prefixes);
     let tx = database.begin();
-    assert_eq!(layer.list(&tx, [""; 0]).await.unwrap().len(), 80);
+    prefixes.push(layer.open(&tx, ["p"], b"").await.unwrap().subspace().prefix().clone());
+    assert_apart(&prefixes);
+    assert_eq!(layer.list(&tx, ["p"]).await.unwrap().len(), 40);
+}
+
+/// The futures can be spawned.
+#[tokio::test]
+async fn operations_can_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    let (_, database) = store();
+    let (layer, tx) = (DirectoryLayer::new(), database.begin());
+    is_send(&layer.create(&tx, ["a"], b""));
+    is_send(&layer.move_to(&tx, ["a"], ["b"]));
+    is_send(&layer.remove(&tx, ["a"]));
+    is_send(&layer.list(&tx, ["a"]));
 }
 
 /// Windows begin one after another, what is known of older ones is forgotten, and no prefix holds a

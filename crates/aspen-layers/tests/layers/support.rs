@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use aspen_core::{Key, KeyRange, KeyValueStore, MemoryStore, ScanRequest, Value};
+use aspen_core::{
+    Key, KeyRange, KeyValueStore, MemoryStore, ReadError, ReadReply, ReadRequest, ScanPage,
+    ScanRequest, TransactionOutcome, Value, WriteCommand, WriteError,
+};
 use aspen_layers::directory::{Directory, DirectoryError, DirectoryLayer};
 use aspen_txn::{Database, RunOptions, Transaction};
+use async_trait::async_trait;
 
 /// An empty store, and transactions over it that run again without pauses.
 pub(crate) fn store() -> (Arc<MemoryStore>, Database) {
@@ -12,6 +16,27 @@ pub(crate) fn store() -> (Arc<MemoryStore>, Database) {
     let options = RunOptions { backoff_ms_min: 0, backoff_ms_max: 0, ..RunOptions::default() };
     let database = Database::new(store.clone()).with_options(options).unwrap();
     (store, database)
+}
+
+/// A store whose readers take turns, so that what runs at once meets.
+#[derive(Default)]
+pub(crate) struct Yielding(MemoryStore);
+
+#[async_trait]
+impl KeyValueStore for Yielding {
+    async fn read(&self, request: ReadRequest) -> Result<ReadReply, ReadError> {
+        tokio::task::yield_now().await;
+        self.0.read(request).await
+    }
+
+    async fn scan(&self, request: ScanRequest) -> Result<ScanPage, ReadError> {
+        tokio::task::yield_now().await;
+        self.0.scan(request).await
+    }
+
+    async fn write(&self, command: WriteCommand) -> Result<TransactionOutcome, WriteError> {
+        self.0.write(command).await
+    }
 }
 
 /// Everything stored.
