@@ -88,7 +88,7 @@ impl<'a> Proposing<'a> {
         match error.failure {
             WriteFailure::NotLeader(hint) => self.attempts.not_leader(peer, &hint),
             WriteFailure::NoSuchGroup(_) => self.attempts.try_another(&error.failure),
-            WriteFailure::Unavailable(_) => {
+            WriteFailure::Unavailable(_) | WriteFailure::ShardUnavailable { .. } => {
                 return self.unavailable(error.failure, UNAVAILABLE_PATIENCE);
             }
             WriteFailure::DiskFull(_) => {
@@ -99,6 +99,7 @@ impl<'a> Proposing<'a> {
             WriteFailure::Rejected(_)
             | WriteFailure::Invalid(_)
             | WriteFailure::Denied(_)
+            | WriteFailure::TooManyShards { .. }
             | WriteFailure::Bug(_) => return Err(self.fail(error.failure)),
         }
         Ok(())

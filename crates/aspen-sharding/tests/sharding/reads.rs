@@ -114,7 +114,7 @@ async fn the_byte_limit_counts_over_all_shards() {
     }
     let few = read(&names[..7].iter().collect::<Vec<_>>(), Consistency::Linearizable);
     assert_eq!(store.read(few).await.unwrap().values.iter().flatten().count(), 7);
-    assert!(9 * VALUE_BYTES_MAX > READ_BYTES_MAX);
+    const { assert!(9 * VALUE_BYTES_MAX > READ_BYTES_MAX) };
     let many = read(&names.iter().collect::<Vec<_>>(), Consistency::Linearizable);
     let error = store.read(many).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("READ_BYTES_MAX"));
