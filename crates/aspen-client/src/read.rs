@@ -149,7 +149,7 @@ impl<'a> Reading<'a> {
                 self.attempts.prefer_leader();
                 self.attempts.try_another(&error);
             }
-            ReadError::Unavailable(_) => {
+            ReadError::Unavailable(_) | ReadError::ShardUnavailable { .. } => {
                 if !self.attempts.unavailable(&error, UNAVAILABLE_PATIENCE) {
                     return Err(error);
                 }
