@@ -69,6 +69,8 @@ pub(super) struct FakeCluster {
     /// When closed to zero permits, proposals wait here before they are applied.
     pub(super) gate: Semaphore,
     pub(super) arrived: Notify,
+    /// Wakes the polls that wait: another came.
+    polled: Notify,
 }
 
 pub(super) fn endpoint(node: u8) -> EndpointKey {
@@ -108,7 +110,8 @@ impl FakeCluster {
     pub(super) fn three() -> Arc<Self> {
         let script = Script { leader: Some(1), nodes: vec![1, 2, 3], ..Script::default() };
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
-        Arc::new(Self { script: Mutex::new(script), gate, arrived: Notify::new() })
+        let (arrived, polled) = (Notify::new(), Notify::new());
+        Arc::new(Self { script: Mutex::new(script), gate, arrived, polled })
     }
 
     pub(super) fn client(self: &Arc<Self>, bootstrap: &[u8]) -> Client {
@@ -180,7 +183,7 @@ impl Channel for FakeCluster {
             drop(waited.map_err(|_| CallError::Timeout)?);
             return self.script.lock().propose(node, request);
         }
-        watches::wait(&request).await;
+        watches::wait(&request, &self.polled).await;
         Ok(self.script.lock().answer(node, request))
     }
 }

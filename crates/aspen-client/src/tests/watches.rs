@@ -8,6 +8,7 @@ use aspen_core::{
     WatchProgress, WatchReply, WatchRequest, runtime,
 };
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::fake::FakeCluster;
 use crate::ClientOptions;
@@ -44,12 +45,14 @@ impl FakeWatches {
     }
 }
 
-/// A poll that begins nothing waits as long as it may.
-pub(super) async fn wait(request: &ClientRequest) {
-    if let ClientRequest::Watch { poll, .. } = request
-        && poll.add.is_empty()
-    {
-        runtime::sleep(Duration::from_millis(poll.wait_ms)).await;
+/// A poll that begins nothing waits as long as it may, or until the next one comes, as at a node.
+pub(super) async fn wait(request: &ClientRequest, polled: &Notify) {
+    if let ClientRequest::Watch { poll, .. } = request {
+        polled.notify_waiters();
+        if poll.add.is_empty() {
+            let most = Duration::from_millis(poll.wait_ms);
+            let _ = runtime::timeout(most, polled.notified()).await;
+        }
     }
 }
 

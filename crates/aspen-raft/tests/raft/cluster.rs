@@ -190,6 +190,22 @@ impl Cluster {
         found.await.expect("a leader is elected in time")
     }
 
+    /// Makes a node the leader. One that has just started votes for nobody for a while, itself
+    /// included, so it is asked again until it has taken over.
+    pub(crate) async fn hand_over(&self, to: u64) {
+        let handed = runtime::timeout(PATIENCE, async {
+            loop {
+                let leader = self.leader().await;
+                if leader == to {
+                    return;
+                }
+                // Refusals and late answers show in who leads.
+                let _ = self.host(leader).transfer_leader(GROUP, NodeId::new(to)).await;
+            }
+        });
+        handed.await.expect("it takes over in time");
+    }
+
     pub(crate) async fn follower(&self) -> u64 {
         let leader = self.leader().await;
         self.ids().into_iter().find(|id| *id != leader).unwrap()

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aspen_core::{
-    Applied, ClusterController, Command, Consistency, GroupRole, KeyRange, KeyValue, LeaseId,
-    NodeId, Operation, Proposal, ReadError, Reply, Revision, ScanRequest, Transaction, runtime,
+    Applied, ClusterController, Command, Consistency, KeyRange, KeyValue, LeaseId, Operation,
+    Proposal, ReadError, Reply, Revision, ScanRequest, Transaction, runtime,
 };
 use aspen_raft::Group;
 
@@ -77,9 +77,7 @@ async fn a_pinned_revision_outlives_compaction_a_snapshot_and_its_leader() {
     cluster.wait(leader, |metrics| metrics.purged >= applied).await;
     cluster.start(lagging).await;
     cluster.wait(lagging, |metrics| metrics.applied >= applied).await;
-    let leader = cluster.leader().await;
-    cluster.host(leader).transfer_leader(GROUP, NodeId::new(lagging)).await.unwrap();
-    cluster.wait(lagging, |metrics| metrics.role == GroupRole::Leader).await;
+    cluster.hand_over(lagging).await;
 
     for id in cluster.ids() {
         cluster.wait(id, |metrics| metrics.applied >= applied).await;
