@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aspen_core::{
-    ErrorKind, KeyRange, LeaseId, Leases, MemoryStore, PIN_COUNT_MAX, Pins, Revision,
+    ErrorKind, KeyRange, LeaseId, Leases, MemoryStore, PIN_COUNT_MAX, Pins, Revision, runtime,
 };
 use aspen_txn::{RangeQuery, SNAPSHOT_LEASE_TTL_MS, TransactionError};
 use futures_util::TryStreamExt;
@@ -70,7 +70,7 @@ async fn a_pinned_snapshot_outlives_compaction_for_as_long_as_it_is_held() {
     assert_eq!(stream.try_next().await.unwrap().unwrap().key, key("a"));
     let horizon = overwrite_and_compact(&store).await;
     for _ in 0..20 {
-        tokio::time::sleep(Duration::from_millis(SNAPSHOT_LEASE_TTL_MS / 2)).await;
+        runtime::sleep(Duration::from_millis(SNAPSHOT_LEASE_TTL_MS / 2)).await;
         let found = snapshot.get(&key("a")).await.unwrap().unwrap();
         assert_eq!(found.value.as_bytes(), b"1");
     }
@@ -94,10 +94,10 @@ async fn a_pinned_snapshot_that_is_dropped_lets_its_revision_go() {
     let stream = snapshot.stream(KeyRange::all());
     drop(snapshot);
     overwrite_and_compact(&store).await;
-    tokio::time::sleep(Duration::from_millis(3 * SNAPSHOT_LEASE_TTL_MS)).await;
+    runtime::sleep(Duration::from_millis(3 * SNAPSHOT_LEASE_TTL_MS)).await;
     let found: Vec<_> = stream.try_collect().await.unwrap();
     assert_eq!(found.len(), 1, "a stream holds the revision too");
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    runtime::sleep(Duration::from_millis(1)).await;
     assert_eq!(store.list().await.unwrap(), Vec::<LeaseId>::new());
     assert!(store.pinned_revisions().is_empty());
 }
@@ -110,7 +110,7 @@ async fn a_revision_learnt_before_is_pinned_while_it_is_readable() {
     assert_eq!(snapshot.get(&key("a")).await.unwrap().unwrap().value.as_bytes(), b"2");
     let read_revision = Revision::new(1);
     let refused = database.pinned_snapshot_at(store.clone(), read_revision).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    runtime::sleep(Duration::from_millis(1)).await;
     let gone = TransactionError::Compacted { read_revision, horizon };
     assert_eq!(refused.err(), Some(gone));
     assert_eq!(store.list().await.unwrap().len(), 1, "a pin that is refused leaves no lease");
