@@ -180,7 +180,7 @@ impl Channel for FakeCluster {
             drop(waited.map_err(|_| CallError::Timeout)?);
             return self.script.lock().propose(node, request);
         }
-        watches::wait(&request).await;
+        watches::wait(self, &request).await;
         Ok(self.script.lock().answer(node, request))
     }
 }

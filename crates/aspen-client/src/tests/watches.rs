@@ -1,6 +1,7 @@
 //! Watches of nodes that refuse some of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aspen_core::{
@@ -8,6 +9,7 @@ use aspen_core::{
     WatchProgress, WatchReply, WatchRequest, runtime,
 };
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::fake::FakeCluster;
 use crate::ClientOptions;
@@ -19,6 +21,8 @@ pub(super) struct FakeWatches {
     full: BTreeSet<Bytes>,
     /// Nodes without room for a session.
     without_room: BTreeSet<u8>,
+    /// Ends the poll that waits.
+    polled: Arc<Notify>,
 }
 
 impl FakeWatches {
@@ -44,12 +48,14 @@ impl FakeWatches {
     }
 }
 
-/// A poll that begins nothing waits as long as it may.
-pub(super) async fn wait(request: &ClientRequest) {
-    if let ClientRequest::Watch { poll, .. } = request
-        && poll.add.is_empty()
-    {
-        runtime::sleep(Duration::from_millis(poll.wait_ms)).await;
+/// A poll that begins nothing waits as long as it may, or until the next comes.
+pub(super) async fn wait(cluster: &FakeCluster, request: &ClientRequest) {
+    let ClientRequest::Watch { poll, .. } = request else { return };
+    let polled = cluster.script.lock().watches.polled.clone();
+    polled.notify_waiters();
+    if poll.add.is_empty() {
+        let wait = Duration::from_millis(poll.wait_ms);
+        let _ = runtime::timeout(wait, polled.notified()).await;
     }
 }
 
