@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aspen_core::{
-    ClusterController, Command, Consistency, EndpointKey, ErrorKind, GroupId, GroupMetrics,
-    GroupRole, Key, KeyRange, KeyValue, LogIndex, NodeId, NodeRecord, Operation, PeerHandler,
-    Proposal, ReadError, ReadReply, ReadRequest, Reply, ScanRequest, SessionStamp, Transaction,
-    TransactionOutcome, Value, WriteError, runtime,
+    ClusterController, Command, Consistency, ControlError, EndpointKey, ErrorKind, GroupId,
+    GroupMetrics, GroupRole, Key, KeyRange, KeyValue, LogIndex, NodeId, NodeRecord, Operation,
+    PeerHandler, Proposal, ReadError, ReadReply, ReadRequest, Reply, ScanRequest, SessionStamp,
+    Transaction, TransactionOutcome, Value, WriteError, runtime,
 };
 use aspen_raft::{Group, RaftHost, RaftOptions};
 use aspen_storage::{MemoryDisk, MemoryLogStore, MemoryStateMachine};
@@ -190,20 +190,29 @@ impl Cluster {
         found.await.expect("a leader is elected in time")
     }
 
-    /// Makes a node the leader. One that has just started votes for nobody for a while, itself
-    /// included, so it is asked again until it has taken over.
-    pub(crate) async fn hand_over(&self, to: u64) {
-        let handed = runtime::timeout(PATIENCE, async {
+    /// Sends the leadership to a node until it is there: on a busy machine its votes may come late,
+    /// and one that has just started asks for none for a while.
+    pub(crate) async fn send_leadership(&self, target: u64) {
+        let moved = runtime::timeout(PATIENCE, async {
             loop {
                 let leader = self.leader().await;
-                if leader == to {
-                    return;
+                match self.host(leader).transfer_leader(GROUP, NodeId::new(target)).await {
+                    Ok(()) => return,
+                    Err(ControlError::Timeout(_) | ControlError::NotLeader(_)) => {}
+                    Err(error) => panic!("{error}"),
                 }
-                // Refusals and late answers show in who leads.
-                let _ = self.host(leader).transfer_leader(GROUP, NodeId::new(to)).await;
             }
         });
-        handed.await.expect("it takes over in time");
+        moved.await.expect("leadership moves in time");
+    }
+
+    /// Has the leader write a snapshot and forget the log before it; answers up to where.
+    pub(crate) async fn shorten_log(&self) -> Option<LogIndex> {
+        let leader = self.leader().await;
+        let applied = self.group(leader).metrics().applied;
+        self.host(leader).trigger_snapshot(GROUP).await.unwrap();
+        self.wait(leader, |metrics| metrics.purged >= applied).await;
+        applied
     }
 
     pub(crate) async fn follower(&self) -> u64 {

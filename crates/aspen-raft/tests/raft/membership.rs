@@ -61,28 +61,13 @@ async fn new_addresses_of_a_member_are_recorded() {
     cluster.wait_voters(leader, &[1, 2, 3]).await;
 }
 
-/// Sends the leadership to a node until it is there: on a busy machine its votes may come late.
-async fn send_leadership(cluster: &Cluster, target: u64) {
-    let moved = runtime::timeout(PATIENCE, async {
-        loop {
-            let leader = cluster.leader().await;
-            match cluster.host(leader).transfer_leader(GROUP, NodeId::new(target)).await {
-                Ok(()) => return,
-                Err(ControlError::Timeout(_) | ControlError::NotLeader(_)) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-    });
-    moved.await.expect("leadership moves in time");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_moves_where_it_is_sent() {
     let cluster = Cluster::new(3, options()).await;
     cluster.put("k", "v").await;
     for _ in 0..3 {
         let target = cluster.follower().await;
-        send_leadership(&cluster, target).await;
+        cluster.send_leadership(target).await;
         cluster.wait(target, |metrics| metrics.role == GroupRole::Leader).await;
         cluster.put("k", "v").await;
     }
